@@ -1,0 +1,236 @@
+//! What a core kind must give; the program, the flow and the tests know cores through these two traits only.
+//!
+//! [`Kind`] describes a kind of core before there is a config; [`Core`] is one configured core.
+
+use std::collections::BTreeMap;
+
+use bitlathe_hdl::Checked;
+use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor};
+use serde::Serialize;
+
+/// A kind of core, such as `ternary-gemm`.
+pub trait Kind: Sync {
+    /// The `kind` in a config.
+    fn name(&self) -> &'static str;
+    /// One sentence on what it computes.
+    fn about(&self) -> &'static str;
+    /// JSON schema of the whole config file, made from the config structs' doc comments.
+    fn schema(&self) -> serde_json::Value;
+    /// A commented config for `bitlathe new`, legal for the target.
+    fn starter(&self, target: &Target) -> String;
+    /// Checks a document that already obeys the schema and makes the core; otherwise all errors at once.
+    fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>>;
+    /// Configs that together hold every legal pair of options, small enough to simulate; each is `kind`-complete.
+    fn legal_pairs(&self) -> Vec<serde_json::Value>;
+    /// Legal configs drawn at random for judging the cost model.
+    fn random_configs(&self, seed: u64, count: usize) -> Vec<serde_json::Value>;
+}
+
+/// Something wrong in a config, at a place given by keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Issue {
+    /// Stable code, such as `C012`.
+    pub code: &'static str,
+    /// Dotted path of the offending value, such as `parallel.k_lanes`.
+    pub path: String,
+    /// What is wrong and why.
+    pub message: String,
+    /// The nearest legal values.
+    pub help: String,
+    /// A warning does not stop generation.
+    pub warning: bool,
+}
+
+/// Predicted resources of one part of a core; a core's cost is the sum over its parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct Cost {
+    pub lut: f64,
+    pub lutram: f64,
+    pub ff: f64,
+    pub dsp: f64,
+    pub bram: f64,
+    pub uram: f64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, o: Self) {
+        self.lut += o.lut;
+        self.lutram += o.lutram;
+        self.ff += o.ff;
+        self.dsp += o.dsp;
+        self.bram += o.bram;
+        self.uram += o.uram;
+    }
+}
+
+impl std::ops::Mul<f64> for Cost {
+    type Output = Self;
+    fn mul(self, n: f64) -> Self {
+        Self {
+            lut: self.lut * n,
+            lutram: self.lutram * n,
+            ff: self.ff * n,
+            dsp: self.dsp * n,
+            bram: self.bram * n,
+            uram: self.uram * n,
+        }
+    }
+}
+
+/// The cost of one part with its name, for the datasheet's table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartCost {
+    /// Part, such as `dot_tree`.
+    pub part: String,
+    /// How many of it.
+    pub count: u64,
+    /// All of them together.
+    pub cost: Cost,
+}
+
+/// A value range proven when the core was made, for the datasheet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProvenRange {
+    /// Signal, such as `accumulator`.
+    pub signal: String,
+    /// Bits that hold it.
+    pub bits: u32,
+    /// Smallest value.
+    pub min: i64,
+    /// Largest value.
+    pub max: i64,
+    /// Why, as a formula with numbers.
+    pub proof: String,
+}
+
+/// A job with a name and what it covers.
+pub struct Stimulus {
+    /// Name for reports, such as `all_minus_128`.
+    pub name: String,
+    /// The inputs.
+    pub job: Job,
+    /// Coverage points that it hits, each one of [`Core::coverage`].
+    pub covers: Vec<&'static str>,
+}
+
+/// One operand of a mismatching output element, for the report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Operand {
+    /// Name, such as `x[3, 0..24]`.
+    pub name: String,
+    /// Values.
+    pub values: Vec<i64>,
+}
+
+/// Text about a core for the datasheet, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// One line.
+    pub title: String,
+    /// Paragraphs of plain text.
+    pub paragraphs: Vec<String>,
+    /// The exact definition of the output, as plain-text formulas, one a line.
+    pub definition: Vec<String>,
+    /// Boxes of the block diagram from input to output: (name, what it does). Drawn left to right.
+    pub blocks: Vec<Block>,
+}
+
+/// A box of the block diagram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Block {
+    /// Name shown in the box.
+    pub name: String,
+    /// Second, smaller line, such as `8 tables x 14 ports`.
+    pub detail: String,
+    /// Names of the boxes or streams that feed it.
+    pub from: Vec<String>,
+}
+
+/// Real weights turned into the tensors that a core takes.
+pub struct Imported {
+    /// Tensors by job name (`w`, `scale`, …). `scale` and other side results are written but not fed.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Notes for the user, such as which convention was used.
+    pub notes: Vec<String>,
+}
+
+/// A configured core.
+pub trait Core: Send + Sync {
+    /// The kind's name.
+    fn kind(&self) -> &'static str;
+    /// The `name` of the config, also the prefix of its files.
+    fn name(&self) -> &str;
+    /// The device.
+    fn target(&self) -> &'static Target;
+    /// The config with every default filled in, stable key order.
+    fn config(&self) -> serde_json::Value;
+    /// Warnings found by the check (an error would have stopped it).
+    fn warnings(&self) -> Vec<Issue>;
+    /// Ports, registers, tensors, streams.
+    fn interface(&self) -> Interface;
+    /// The hardware.
+    fn rtl(&self) -> Result<Checked, bitlathe_hdl::Errors>;
+    /// Outputs of a job by the golden model; the job's inputs are already bound and in range.
+    fn golden(&self, job: &Job) -> BTreeMap<String, Tensor>;
+    /// Checks relations between tensors that shapes and ranges do not show (such as a 3:4 pattern).
+    fn check_job(&self, job: &Job) -> Result<(), String>;
+    /// Exact cycles of a job without stalls, from the first accepted input beat to the last output beat, inclusive.
+    fn schedule(&self, dims: &Dims) -> u64;
+    /// Multiply-adds (or elements) a job needs.
+    fn useful_ops(&self, dims: &Dims) -> u64;
+    /// Peak operations a cycle: multiply-adds for products, elements otherwise.
+    fn ops_per_cycle(&self) -> u64;
+    /// What [`Core::ops_per_cycle`] counts: `mac` or `element`.
+    fn op(&self) -> &'static str;
+    /// Predicted resources by part for a family.
+    fn cost(&self, family: Family) -> Vec<PartCost>;
+    /// Ranges proven at generation.
+    fn ranges(&self) -> Vec<ProvenRange>;
+    /// Names of the coverage points that `verify` must fill.
+    fn coverage(&self) -> Vec<&'static str>;
+    /// Corner jobs that fill the coverage list.
+    fn corners(&self) -> Vec<Stimulus>;
+    /// A random job; sizes and values follow from the seed.
+    fn random_job(&self, seed: u64) -> Job;
+    /// Text and block diagram for the datasheet.
+    fn about(&self) -> About;
+    /// What went into one output element, for a mismatch report.
+    fn operands(&self, job: &Job, tensor: &str, index: usize) -> Vec<Operand>;
+    /// Encodes one lane of a stream whose layout names a code other than `plain`.
+    fn encode(&self, code: &str, values: &[i64]) -> u64;
+    /// Turns a weight matrix or packed model tensor into job tensors.
+    fn import(&self, weights: &ModelTensor) -> Result<Imported, String>;
+    /// The same job in floating point, for error figures only.
+    fn reference(&self, job: &Job) -> BTreeMap<String, Vec<f64>>;
+}
+
+/// A matrix read from a model file, before a core makes its own tensors of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelTensor {
+    /// Real numbers, row-major [rows, columns].
+    Float {
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// Row-major values.
+        data: Vec<f64>,
+    },
+    /// Integers without a scale.
+    Int {
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// Row-major values.
+        data: Vec<i64>,
+    },
+    /// Ternary values with real scales; one scale a row.
+    Ternary {
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// Row-major values in -1..=1.
+        data: Vec<i8>,
+        /// One multiplier a row.
+        scale: Vec<f32>,
+        /// How the scales were read, for the user.
+        notes: Vec<String>,
+    },
+}

@@ -1,0 +1,5 @@
+//! The cores: one folder each, and the hardware parts that they share.
+
+mod core;
+
+pub use crate::core::*;

@@ -1,0 +1,201 @@
+//! In which order a stream walks its tensor: a loop nest of beats, lanes within a beat, padding, repeats.
+//!
+//! ```text
+//! for pass in 0..ceil(T / 2)          loops, outermost first; one beat per innermost step
+//!   for slab in 0..ceil(K / 24)
+//!     beat: for r in 0..14, c in 0..8   lanes; the last varies fastest; lane 0 in the least significant bits
+//!       lane holds 3 elements (i)       a code of `group` elements
+//! element = w[14*tile + r, 24*slab + 3*c + i]
+//! ```
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::tensor::Dims;
+
+/// How often a loop runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extent {
+    /// Always this often.
+    Const(u64),
+    /// `ceil(dim / by)`.
+    CeilDiv {
+        /// Run-time size by name.
+        dim: String,
+        /// Divisor, at least 1.
+        by: u64,
+    },
+}
+
+impl Extent {
+    /// The number under given sizes.
+    pub fn value(&self, dims: &Dims) -> Result<u64, LayoutError> {
+        match self {
+            Self::Const(n) => Ok(*n),
+            Self::CeilDiv { dim, by } => {
+                let d = dims.get(dim).ok_or_else(|| LayoutError::UnknownDim(dim.clone()))?;
+                Ok(d.div_ceil(*by))
+            }
+        }
+    }
+
+    /// As text, such as `ceil(K / 24)`.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Const(n) => n.to_string(),
+            Self::CeilDiv { dim, by: 1 } => dim.clone(),
+            Self::CeilDiv { dim, by } => format!("ceil({dim} / {by})"),
+        }
+    }
+}
+
+/// One loop of the nest. A loop that no axis names repeats what is inside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoopVar {
+    /// Name used by [`Axis`].
+    pub name: String,
+    /// Trip count.
+    pub extent: Extent,
+}
+
+/// One counter over the lanes of a beat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LaneVar {
+    /// Name used by [`Axis`].
+    pub name: String,
+    /// Number of lanes along it.
+    pub extent: u64,
+}
+
+/// Where along one tensor axis an element lies: the sum of `stride * counter`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Axis {
+    /// Counters (loops, lanes, or `i`, the element within a code) with their strides.
+    pub terms: Vec<(String, u64)>,
+    /// Offsets made by lanes and `i` alone that reach this are padding (a code may overhang its tile).
+    pub tile: u64,
+}
+
+/// The walk of a stream over its tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    /// Loops, outermost first; one beat per innermost step.
+    pub loops: Vec<LoopVar>,
+    /// Lane counters; the last varies fastest.
+    pub lanes: Vec<LaneVar>,
+    /// Elements in one lane: 1, or the group of a code.
+    pub group: u64,
+    /// Bits of one lane.
+    pub lane_bits: u32,
+    /// Name of the code of a lane: `plain` (two's complement or unsigned), or a weight encoding.
+    pub code: String,
+    /// One entry per tensor axis, outermost first.
+    pub axes: Vec<Axis>,
+}
+
+/// Where an element of a beat comes from or goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Flat row-major index into the tensor.
+    Element(usize),
+    /// Padding: zero when sent, ignored when received.
+    Pad,
+}
+
+/// A layout that does not fit the sizes it is used with.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs)]
+pub enum LayoutError {
+    #[error("the layout needs the size `{0}`, which the job does not give")]
+    UnknownDim(String),
+}
+
+impl Layout {
+    /// Lanes in a beat.
+    pub fn lane_count(&self) -> u64 {
+        self.lanes.iter().map(|l| l.extent).product()
+    }
+
+    /// Bits in a beat.
+    pub fn beat_bits(&self) -> u64 {
+        self.lane_count() * u64::from(self.lane_bits)
+    }
+
+    /// Beats in a job.
+    pub fn beats(&self, dims: &Dims) -> Result<u64, LayoutError> {
+        self.loops.iter().map(|l| l.extent.value(dims)).product()
+    }
+
+    /// Calls `visit(beat, slots)` for every beat in order. `slots` holds `lane_count() * group` entries, lane 0 first.
+    pub fn walk(&self, dims: &Dims, shape: &[usize], mut visit: impl FnMut(u64, &[Slot])) -> Result<(), LayoutError> {
+        let extents = self.loops.iter().map(|l| l.extent.value(dims)).collect::<Result<Vec<u64>, _>>()?;
+        let lanes = self.lane_offsets();
+        let mut slots = vec![Slot::Pad; lanes.len()];
+        let beats: u64 = extents.iter().product();
+        let mut counters = vec![0u64; extents.len()];
+        for beat in 0..beats {
+            let base: Vec<u64> = self.axes.iter().map(|a| self.loop_offset(a, &counters)).collect();
+            for (slot, lane) in slots.iter_mut().zip(&lanes) {
+                *slot = flat_index(&base, lane.as_deref(), shape);
+            }
+            visit(beat, &slots);
+            for (c, e) in counters.iter_mut().zip(&extents).rev() {
+                *c += 1;
+                if *c < *e {
+                    break;
+                }
+                *c = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn loop_offset(&self, axis: &Axis, counters: &[u64]) -> u64 {
+        let stride = |name: &str| axis.terms.iter().filter(|(n, _)| n == name).map(|(_, s)| s).sum::<u64>();
+        self.loops.iter().zip(counters).map(|(l, c)| stride(&l.name) * c).sum()
+    }
+
+    /// Per element of a beat its offset along each axis; `None` where it overhangs the tile.
+    fn lane_offsets(&self) -> Vec<Option<Vec<u64>>> {
+        let mut vars: Vec<(&str, u64)> = self.lanes.iter().map(|l| (l.name.as_str(), l.extent)).collect();
+        vars.push(("i", self.group));
+        let total: u64 = vars.iter().map(|v| v.1).product();
+        (0..total)
+            .map(|flat| {
+                let mut rest = flat;
+                let mut values = vec![0u64; vars.len()];
+                for (value, (_, extent)) in values.iter_mut().zip(&vars).rev() {
+                    *value = rest % extent;
+                    rest /= extent;
+                }
+                self.axes
+                    .iter()
+                    .map(|axis| {
+                        let offset: u64 = vars
+                            .iter()
+                            .zip(&values)
+                            .map(|((name, _), v)| {
+                                axis.terms.iter().filter(|(n, _)| n == name).map(|(_, s)| s * v).sum::<u64>()
+                            })
+                            .sum();
+                        (offset < axis.tile).then_some(offset)
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+fn flat_index(base: &[u64], lane: Option<&[u64]>, shape: &[usize]) -> Slot {
+    let Some(lane) = lane else { return Slot::Pad };
+    let mut flat = 0usize;
+    for ((b, l), &size) in base.iter().zip(lane).zip(shape) {
+        let index = (b + l) as usize;
+        if index >= size {
+            return Slot::Pad;
+        }
+        flat = flat * size + index;
+    }
+    Slot::Element(flat)
+}
