@@ -12,4 +12,4 @@ pub use interface::{Access, Dir, Field, FieldValue, Interface, Register, Scalar,
 pub use layout::{Axis, Extent, LaneVar, Layout, LayoutError, LoopVar, Slot};
 pub use rounding::Rounding;
 pub use target::{Capacity, Family, Flow, TARGETS, Target};
-pub use tensor::{Carrier, DType, DimSpec, Dims, Job, Role, Shape, Tensor, TensorError, TensorSpec};
+pub use tensor::{Carrier, DType, DimSpec, Dims, Job, Role, Shape, SourceFile, Tensor, TensorError, TensorSpec};

@@ -218,3 +218,12 @@ impl TensorSpec {
         }
     }
 }
+
+/// A generated text file, path relative to the output folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Relative path, such as `rtl/fifo.v`.
+    pub path: String,
+    /// Contents.
+    pub text: String,
+}
