@@ -111,14 +111,15 @@ pub struct TensorSpec {
     pub doc: String,
 }
 
-/// Integer values with a shape, row-major.
+/// Values with a shape, row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
     /// Element type in files.
     pub dtype: DType,
     /// Sizes, outermost first.
     pub shape: Vec<usize>,
-    /// Values in row-major order; every one lies within `dtype`.
+    /// Values in row-major order: integers within `dtype`, or the IEEE 754 bit patterns of a floating type, so that
+    /// comparing tensors compares bits.
     pub data: Vec<i64>,
 }
 
@@ -131,6 +132,32 @@ impl Tensor {
         let shape = shape.into();
         assert_eq!(shape.iter().product::<usize>(), data.len(), "shape {shape:?} does not hold the data");
         Self { dtype, shape, data }
+    }
+
+    /// A `float32` tensor.
+    ///
+    /// # Panics
+    /// As [`Tensor::new`].
+    pub fn from_f32(shape: impl Into<Vec<usize>>, values: &[f32]) -> Self {
+        Self::new(DType::F32, shape, values.iter().map(|v| i64::from(v.to_bits())).collect())
+    }
+
+    /// A `float64` tensor.
+    ///
+    /// # Panics
+    /// As [`Tensor::new`].
+    pub fn from_f64(shape: impl Into<Vec<usize>>, values: &[f64]) -> Self {
+        Self::new(DType::F64, shape, values.iter().map(|v| v.to_bits() as i64).collect())
+    }
+
+    /// The elements as real numbers: a floating type's values, or the integers (exact up to 2^53).
+    pub fn to_f64(&self) -> Vec<f64> {
+        let real = |&v: &i64| match self.dtype {
+            DType::F32 => f64::from(f32::from_bits(v as u32)),
+            DType::F64 => f64::from_bits(v as u64),
+            _ => v as f64,
+        };
+        self.data.iter().map(real).collect()
     }
 }
 
