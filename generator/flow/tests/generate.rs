@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bitlathe_flow::generate::{GenerateError, Options, config_hash, files, write};
+use bitlathe_flow::generate::{GenerateError, Options, config_hash, files, generate, write};
 use serde_json::Value;
 use support::{FakeGemm, rtl};
 
@@ -35,6 +35,15 @@ fn the_folder_is_whole_and_repeatable() {
     let first = read();
     write(&FakeGemm, &rtl(None), &dir, &Options::default()).expect("its own folder");
     assert_eq!(first, read(), "the same config gives other bytes");
+}
+
+#[test]
+fn a_design_with_other_ports_is_refused() {
+    let home = tempfile::tempdir().expect("a folder");
+    let error = generate(&FakeGemm, &home.path().join("out"), &Options::default()).expect_err("most ports are missing");
+    let expected = "the interface of `fake` contradicts itself: the design lacks the input `reg_addr_i` of 5 bits";
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), 0);
 }
 
 #[test]

@@ -375,6 +375,11 @@ impl Module {
         Clock { body: self.body.clone(), clk, rst: Rc::default(), rst_name: rst.into() }
     }
 
+    /// A clock as a value, for lint waivers.
+    pub fn clock_value(&self, clock: &Clock) -> Expr {
+        self.expr(clock.clk)
+    }
+
     /// An input port.
     #[track_caller]
     pub fn input(&self, name: &str, ty: Ty) -> Expr {

@@ -41,6 +41,8 @@ pub enum Access {
     ReadOnly,
     /// Set by the core, cleared by writing a one.
     WriteOneToClear,
+    /// Set by writing a one, reads as one until the core has done what it asks for.
+    Trigger,
 }
 
 /// What software writes into a field before a job.

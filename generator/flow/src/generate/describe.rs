@@ -81,6 +81,7 @@ pub fn access(access: Access) -> &'static str {
         Access::ReadWrite => "read, write",
         Access::ReadOnly => "read",
         Access::WriteOneToClear => "read, write 1 to clear",
+        Access::Trigger => "write 1 to start, reads 1 until done",
     }
 }
 

@@ -14,11 +14,11 @@ mod testbench;
 mod vectors;
 mod waves;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bitlathe_cores::Core;
-use bitlathe_spec::{Interface, LayoutError, SourceFile};
+use bitlathe_spec::{Dir, Interface, LayoutError, SourceFile};
 use bitlathe_templates::{RenderError, Template};
 use serde_json::Value;
 use thiserror::Error;
@@ -74,6 +74,33 @@ pub enum GenerateError {
     Config(#[from] toml::ser::Error),
     #[error("cannot write the interface as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+/// Writes a core's folder and returns its files.
+///
+/// An existing folder is replaced only when its `<name>.json` shows that an earlier run made it; files that no run made
+/// are kept in it.
+pub fn generate(core: &dyn Core, dir: &Path, options: &Options) -> Result<Vec<PathBuf>, GenerateError> {
+    folder::check(dir, core.name())?;
+    write(core, &print(core)?, dir, options)
+}
+
+/// The Verilog of a core, after its ports have been held against the interface.
+pub fn print(core: &dyn Core) -> Result<Rtl, GenerateError> {
+    let design = core.rtl().map_err(|e| GenerateError::Design(e.to_string()))?;
+    let top = design.top_manifest();
+    let declared: BTreeSet<(String, bool, u64)> =
+        describe::ports(&core.interface()).into_iter().map(|p| (p.name, p.dir == Dir::In, p.width)).collect();
+    let built = top.ports.into_iter().map(|p| (p.name, p.input, p.width)).collect();
+    if let Some((name, input, width)) = declared.symmetric_difference(&built).next() {
+        let side =
+            if declared.contains(&(name.clone(), *input, *width)) { "the design lacks" } else { "only the design has" };
+        let dir = if *input { "input" } else { "output" };
+        let reason = format!("{side} the {dir} `{name}` of {width} bits");
+        return Err(GenerateError::Interface { core: core.name().into(), reason });
+    }
+    let files = design.files(&banner(core)).into_iter().map(|(path, text)| SourceFile { path, text });
+    Ok(Rtl { files: files.collect(), impl_parameter: top.params.iter().any(|p| p.name == "IMPL") })
 }
 
 /// As [`generate`], with Verilog that is already printed.

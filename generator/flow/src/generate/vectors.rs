@@ -124,7 +124,7 @@ fn missing(subject: &Subject, what: &str) -> GenerateError {
 
 /// Whether a job writes the field.
 pub fn is_set_by_job(field: &Field) -> bool {
-    field.access == Access::ReadWrite && field.value != FieldValue::None
+    matches!(field.access, Access::ReadWrite | Access::Trigger) && field.value != FieldValue::None
 }
 
 /// The bits of a field within its register.
@@ -141,7 +141,7 @@ fn writes(interface: &Interface, job: &Job) -> Result<Vec<Write>, Option<Generat
 fn write(register: &Register, job: &Job) -> Result<Write, Option<GenerateError>> {
     let mut write = Write { offset: register.offset, value: 0, mask: 0, note: String::new() };
     let mut notes = Vec::new();
-    for field in register.fields.iter().filter(|f| f.access == Access::ReadWrite) {
+    for field in register.fields.iter().filter(|f| matches!(f.access, Access::ReadWrite | Access::Trigger)) {
         let value = match &field.value {
             FieldValue::None => field.reset,
             FieldValue::Extent(extent) => extent.value(&job.dims).map_err(|e| Some(e.into()))?,

@@ -102,15 +102,13 @@ fn stream_signals(stream: &Stream, cycles: &[(Option<usize>, u8)], total: usize)
         Dir::Out => ("o", "i"),
     };
     let name = &stream.name;
-    let line = |value: &dyn Fn(&(Option<usize>, u8)) -> Option<u8>| -> Vec<Option<String>> {
-        cycles.iter().map(|c| value(c).map(|v| v.to_string())).collect()
-    };
+    let bit = |value: bool| Some(u8::from(value).to_string());
     let mut signals = vec![
-        signal(&format!("{name}_valid_{with}"), false, line(&|c| Some(u8::from(c.0.is_some())))),
-        signal(&format!("{name}_ready_{against}"), false, line(&|c| Some(c.1))),
+        signal(&format!("{name}_valid_{with}"), false, cycles.iter().map(|c| bit(c.0.is_some())).collect()),
+        signal(&format!("{name}_ready_{against}"), false, cycles.iter().map(|c| bit(c.1 == 1)).collect()),
     ];
     if stream.last {
-        let last = line(&|c| c.0.map(|beat| u8::from(beat + 1 == total)));
+        let last = cycles.iter().map(|c| bit(c.0? + 1 == total)).collect();
         signals.push(signal(&format!("{name}_last_{with}"), false, last));
     }
     let data = cycles.iter().map(|c| c.0.map(|beat| format!("beat {beat}"))).collect();

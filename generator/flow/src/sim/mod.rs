@@ -301,7 +301,7 @@ impl Instance<'_> {
         let interface = &self.simulator.interface;
         for register in interface.registers.iter().filter(|r| r.fields.iter().any(is_set_by_job)) {
             let (mut word, mut writable) = (0u64, 0u64);
-            for field in register.fields.iter().filter(|f| f.access == Access::ReadWrite) {
+            for field in register.fields.iter().filter(|f| matches!(f.access, Access::ReadWrite | Access::Trigger)) {
                 let mask = field_mask(field);
                 word |= field_value(interface, field, job)? << field.lsb & mask;
                 writable |= mask;
@@ -336,7 +336,7 @@ impl Instance<'_> {
 }
 
 fn is_set_by_job(field: &Field) -> bool {
-    field.access == Access::ReadWrite && field.value != FieldValue::None
+    matches!(field.access, Access::ReadWrite | Access::Trigger) && field.value != FieldValue::None
 }
 
 /// The field's bits within its register.

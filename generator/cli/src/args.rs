@@ -1,0 +1,254 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use bitlathe_flow::weights::{I2sLayout, ScaleUse, Ternarize};
+use bitlathe_spec::{Family, TARGETS};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::job::Assignment;
+
+/// Turns a short TOML file into a verified, synthesizable Verilog core for low-bit LLM inference.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bitlathe",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Five lines to a core:
+  bitlathe new ternary-gemm --target kv260 > core.toml
+  bitlathe check core.toml
+  bitlathe verify core.toml
+  bitlathe synth core.toml --flow xcup
+  bitlathe gen core.toml -o build/core
+
+Exit codes: 0 done; 1 done, and the answer is no (mismatch, does not fit); 2 the input is wrong; 3 a tool is missing or failed."
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Override a value of the config; the value is TOML, a bare word is text. May be repeated
+    #[arg(long, global = true, value_name = "TABLE.KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Log every call of an outside tool on standard error
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a commented config to start from
+    #[command(after_help = "Example:\n  bitlathe new ternary-gemm --target ecp5-85f > core.toml")]
+    New(New),
+    /// Show all errors of a config at once
+    #[command(
+        after_help = "Examples:\n  bitlathe check core.toml\n  bitlathe check core.toml --set parallel.k_lanes=48 --json"
+    )]
+    Check(Config),
+    /// Write the core: Verilog, testbench, FuseSoC description, interface as JSON, datasheet
+    #[command(after_help = "Examples:\n  bitlathe gen core.toml -o build/core\n  \
+        bitlathe synth core.toml --flow xcup --json > synth.json && bitlathe gen core.toml -o build/core --synth synth.json")]
+    Gen(Gen),
+    /// Run the bit-exact model on a job
+    #[command(after_help = "Example:\n  bitlathe golden core.toml --in x=x.npy --in w=w.npy --out y=y.npy")]
+    Golden(Job),
+    /// Run the same job on the Verilog and compare it with the model
+    #[command(after_help = "Examples:\n  bitlathe sim core.toml --in x=x.npy --in w=w.npy --out y=y.npy\n  \
+        bitlathe sim core.toml --in x=x.npy --in w=w.npy --stalls 7 --wave job.fst")]
+    Sim(Sim),
+    /// Run corner and random jobs under every stall pattern: Verilog against model and schedule
+    #[command(after_help = "Example:\n  bitlathe verify core.toml --jobs 100 --seed 1\n\n\
+        The wave of the first failure goes to the folder NAME-waves, NAME being the core's.")]
+    Verify(Verify),
+    /// Say what Yosys makes of the core (and nextpnr, where it routes)
+    #[command(
+        after_help = "Examples:\n  bitlathe synth core.toml --flow xcup --json\n  bitlathe synth core.toml --flow ecp5 -o build/ecp5\n  \
+        bitlathe synth core.toml --flow xcup --module adder_tree"
+    )]
+    Synth(Synth),
+    /// Turn real weights into the tensors (and packed beats) that the core takes
+    #[command(
+        after_help = "Examples:\n  bitlathe pack core.toml --weights model.gguf:blk.0.ffn_up.weight -o w.npy --out scale=scale.npy\n  \
+        bitlathe pack core.toml --weights w.npy --ternarize absmean -o w.npy --stream w.bin"
+    )]
+    Pack(Pack),
+    /// List kinds of cores, targets and flows
+    #[command(after_help = "Example:\n  bitlathe list --json")]
+    List,
+    /// Say which tools are here, what each unlocks, and how to get what is missing
+    #[command(after_help = "Example:\n  bitlathe doctor --install")]
+    Doctor(Doctor),
+    /// Print the JSON schema of a kind's config
+    #[command(after_help = "Example:\n  bitlathe schema ternary-gemm > ternary-gemm.schema.json")]
+    Schema(Schema),
+}
+
+/// The config.
+#[derive(Debug, Args)]
+pub struct Config {
+    /// TOML file; `-` is standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+}
+
+/// Arguments of `new`.
+#[derive(Debug, Args)]
+pub struct New {
+    /// Kind of core, one of `bitlathe list`
+    pub kind: String,
+    /// Device or board
+    #[arg(long, default_value = "kv260", value_parser = PossibleValuesParser::new(TARGETS.iter().map(|t| t.name)))]
+    pub target: String,
+}
+
+/// Arguments of `gen`.
+#[derive(Debug, Args)]
+pub struct Gen {
+    #[command(flatten)]
+    pub config: Config,
+    /// Folder to write; one that an earlier run wrote is replaced
+    #[arg(short, long = "out", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Result of `bitlathe synth --json` to show in the datasheet. May be repeated
+    #[arg(long, value_name = "F.json", value_hint = ValueHint::FilePath)]
+    pub synth: Vec<PathBuf>,
+}
+
+/// Tensors of a job.
+#[derive(Debug, Args)]
+pub struct Job {
+    #[command(flatten)]
+    pub config: Config,
+    /// Input tensor
+    #[arg(long = "in", value_name = "NAME=F.npy")]
+    pub inputs: Vec<Assignment>,
+    /// File for an output tensor
+    #[arg(long = "out", value_name = "NAME=F.npy")]
+    pub outputs: Vec<Assignment>,
+}
+
+/// Arguments of `sim`.
+#[derive(Debug, Args)]
+pub struct Sim {
+    #[command(flatten)]
+    pub job: Job,
+    /// Let sources pause and sinks refuse, as drawn from this seed
+    #[arg(long, value_name = "SEED")]
+    pub stalls: Option<u64>,
+    /// Record the job
+    #[arg(long, value_name = "F.fst", value_hint = ValueHint::FilePath)]
+    pub wave: Option<PathBuf>,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    pub config: Config,
+    /// Random jobs beside the corner jobs
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub jobs: u64,
+    /// Seed of the random jobs and of every stall pattern
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Arguments of `synth`.
+#[derive(Debug, Args)]
+pub struct Synth {
+    #[command(flatten)]
+    pub config: Config,
+    /// Family to synthesize for; that of the config's target if left out
+    #[arg(long, value_name = "FLOW", value_parser = PossibleValuesParser::new(Family::ALL.map(Family::name)).try_map(family))]
+    pub flow: Option<Family>,
+    /// Measure this module alone, with the parameter values that it has in the core
+    #[arg(long, value_name = "M")]
+    pub module: Option<String>,
+    /// Folder for the log and the bitstream; left out, they stay in the cache
+    #[arg(short, long = "out", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Leave out place and route where the flow has it: area alone, no frequency
+    #[arg(long)]
+    pub no_route: bool,
+}
+
+/// Arguments of `pack`.
+#[derive(Debug, Args)]
+pub struct Pack {
+    #[command(flatten)]
+    pub config: Config,
+    /// Model file (GGUF, safetensors, npy) and the tensor in it
+    #[arg(long, value_name = "FILE[:TENSOR]")]
+    pub weights: String,
+    /// File for a tensor, such as w=w.npy or scale=scale.npy
+    #[arg(long = "out", value_name = "NAME=F.npy")]
+    pub outputs: Vec<Assignment>,
+    /// Short for --out w=F
+    #[arg(short = 'o', value_name = "F.npy", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// File for the packed beats of the weight stream
+    #[arg(long, value_name = "F.bin", value_hint = ValueHint::FilePath)]
+    pub stream: Option<PathBuf>,
+    /// Make real numbers ternary
+    #[arg(long, value_name = "absmean")]
+    pub ternarize: Option<Ternarize>,
+    /// How `weight_scale` of an HF BitNet file is meant: divide (BitLinear) or multiply (AutoBitLinear)
+    #[arg(long, value_name = "divide|multiply")]
+    pub scale: Option<ScaleUse>,
+    /// Which layout a GGUF tensor of type I2_S has
+    #[arg(long, value_name = "x86|arm")]
+    pub i2s: Option<I2sLayout>,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Put the pinned tools that are missing into the per-user cache
+    #[arg(long)]
+    pub install: bool,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Kind of core, one of `bitlathe list`
+    pub kind: String,
+}
+
+fn family(name: String) -> Result<Family, String> {
+    Family::ALL.into_iter().find(|f| f.name() == name).ok_or_else(|| "no such flow".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_text_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("bitlathe {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+}

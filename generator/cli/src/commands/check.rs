@@ -1,0 +1,63 @@
+//! `bitlathe check`: all errors of a config, or what it describes.
+
+use serde_json::json;
+
+use super::{Context, identity, lacking, merge, predicted};
+use crate::args::Config;
+use crate::report::{Done, Failure, Finding};
+use crate::row;
+use crate::text::{table, thousands};
+
+/// Checks and sums up.
+pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
+    let config = context.load(args)?;
+    let core = config.core.as_ref();
+    let (target, interface) = (core.target(), core.interface());
+    let cost = predicted(core, target.family);
+    let mut warnings = config.warnings;
+    let lacking = lacking(&cost, core);
+    if !lacking.is_empty() {
+        let message = format!("by the cost model the core does not fit {}: {}", target.name, lacking.join(", "));
+        warnings.push(
+            Finding::new("F001", message)
+                .help("take fewer lanes or a larger device; `bitlathe synth` measures it")
+                .warning(),
+        );
+    }
+    let has = target.capacity;
+    let share = |name: &str, used: f64, has: u64| {
+        let share =
+            if has > 0 { format!("{:.1} % of {}", 100.0 * used / has as f64, target.name) } else { String::new() };
+        row![format!("  {name}"), thousands(used.round() as u64), share]
+    };
+    let rows = [
+        share("LUT", cost.lut, has.lut),
+        share("FF", cost.ff, has.ff),
+        share("DSP", cost.dsp, has.dsp),
+        share("block RAM", cost.bram, has.bram),
+        share("UltraRAM", cost.uram, has.uram),
+    ];
+    let sizes: Vec<String> = interface.sizes.iter().map(|s| format!("{} {}..={}", s.name, s.min, s.max)).collect();
+    let text = format!(
+        "{}: no errors. `{}` is a {} for {}, {} {}s a cycle, {}.\nPredicted:\n{}",
+        args.config.display(),
+        core.name(),
+        core.kind(),
+        target.name,
+        core.ops_per_cycle(),
+        core.op(),
+        sizes.join(", "),
+        table(&rows)
+    );
+    let json = json!({
+        "errors": [],
+        "warnings": warnings.iter().map(Finding::json).collect::<Vec<_>>(),
+        "op": core.op(),
+        "ops_per_cycle": core.ops_per_cycle(),
+        "sizes": interface.sizes,
+        "predicted": cost,
+        "fits": lacking.is_empty(),
+        "config": core.config(),
+    });
+    Ok(Done::new(text, merge([json, identity(core)])).warn(warnings))
+}

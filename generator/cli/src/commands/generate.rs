@@ -1,0 +1,51 @@
+//! `bitlathe gen`: the core's folder.
+
+use std::path::Path;
+
+use bitlathe_flow::generate::{Options, generate};
+use serde_json::{Value, json};
+
+use super::{Context, identity, merge};
+use crate::args::Gen;
+use crate::report::{Done, Exit, Failure, Finding};
+
+/// Largest synthesis result read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// Writes the folder.
+pub fn run(context: &Context, args: &Gen) -> Result<Done, Failure> {
+    let config = context.load(&args.config)?;
+    let core = config.core.as_ref();
+    let synth = args.synth.iter().map(|p| read_synth(p)).collect::<Result<Vec<_>, _>>()?;
+    let config_file = args.config.config.file_name().map(|n| n.to_string_lossy().into_owned()).filter(|n| n != "-");
+    let options = Options { config_file: config_file.unwrap_or_default(), synth, trace: None };
+    let files = generate(core, &args.out, &options)?;
+    let dir = args.out.display();
+    let text = format!(
+        "{dir}: {} files. Start with {dir}/datasheet.html; the Verilog is in {dir}/rtl, its top is `{}`.\n",
+        files.len(),
+        core.interface().top
+    );
+    let names: Vec<String> =
+        files.iter().map(|f| f.strip_prefix(&args.out).unwrap_or(f).display().to_string()).collect();
+    let json = json!({ "dir": args.out, "top": core.interface().top, "files": names });
+    Ok(Done::new(text, merge([identity(core), json])).warn(config.warnings))
+}
+
+/// A result of `bitlathe synth --json`.
+fn read_synth(path: &Path) -> Result<Value, Failure> {
+    let refused = |reason: String| {
+        let finding = Finding::new("E008", format!("cannot read the synthesis result `{}`: {reason}", path.display()));
+        Failure::one(Exit::Input, finding.help("it is what `bitlathe synth CONFIG --json` prints"))
+    };
+    let size = std::fs::metadata(path).map_err(|e| refused(e.to_string()))?.len();
+    if size > LARGEST {
+        return Err(refused(format!("{size} bytes are too many")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| refused(e.to_string()))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| refused(e.to_string()))?;
+    match (value.get("flow"), value.get("lut")) {
+        (Some(Value::String(_)), Some(Value::Number(_))) => Ok(value),
+        _ => Err(refused("it has no `flow` and `lut`".into())),
+    }
+}

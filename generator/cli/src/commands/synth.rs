@@ -1,0 +1,120 @@
+//! `bitlathe synth`: what Yosys makes of the core, and nextpnr where it routes.
+
+use bitlathe_cores::{Core, Cost};
+use bitlathe_flow::synth::{RouteRequest, SynthReport, SynthRequest, synthesize};
+use bitlathe_flow::tools::Tools;
+use bitlathe_spec::{Family, Flow};
+use serde_json::{Value, json};
+
+use super::{Context, identity, lacking, merge, predicted, rtl};
+use crate::args::Synth;
+use crate::report::{Done, Exit, Failure};
+use crate::row;
+use crate::text::{table, thousands};
+
+/// What the router aims at; it reports what it reached.
+const ROUTE: RouteRequest = RouteRequest { freq_mhz: 100.0, seed: 1 };
+
+/// Synthesizes.
+pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
+    let config = context.load(&args.config)?;
+    let core = config.core.as_ref();
+    let rtl = rtl(core)?;
+    let top = core.interface().top;
+    let family = args.flow.unwrap_or(core.target().family);
+    let cost = predicted(core, family);
+    // The vendor primitives are those of the target's family; elsewhere their behavioural form is measured.
+    let foreign = rtl.impl_parameter && family != core.target().family;
+    let parameters: Vec<(String, i64)> = if foreign { vec![("IMPL".into(), 0)] } else { vec![] };
+    let request = SynthRequest {
+        module: args.module.as_deref(),
+        parameters: &parameters,
+        nodsp: cost.dsp == 0.0,
+        work_dir: args.out.as_deref(),
+        route: (Flow::of(family).routes && !args.no_route).then_some(ROUTE),
+        ..SynthRequest::new(&rtl.files, &top, family)
+    };
+    let spinner = context.progress.spinner(format!("synthesizing for {}", family.name()));
+    let report = synthesize(&request, &Tools::discover()?)?;
+    spinner.finish_and_clear();
+    let measured = Measured { core, report, family, predicted: cost, whole: args.module.is_none() };
+    let exit = if measured.lacking().is_empty() { Exit::Success } else { Exit::No };
+    let done = Done::new(measured.text(), measured.json()).warn(config.warnings);
+    Ok(Done { exit, ..done })
+}
+
+/// A report with what it says of the core.
+struct Measured<'a> {
+    core: &'a dyn Core,
+    report: SynthReport,
+    family: Family,
+    predicted: Cost,
+    /// Of the whole core rather than of one of its modules.
+    whole: bool,
+}
+
+impl Measured<'_> {
+    /// Resources that the target does not have; known only of the whole core in the target's own family.
+    fn lacking(&self) -> Vec<String> {
+        if !self.whole || self.family != self.core.target().family {
+            return vec![];
+        }
+        let r = &self.report;
+        let used = Cost {
+            lut: r.lut as f64,
+            lutram: r.lutram as f64,
+            ff: r.ff as f64,
+            dsp: r.dsp as f64,
+            bram: r.bram,
+            uram: r.uram as f64,
+        };
+        lacking(&used, self.core)
+    }
+
+    fn lut_per_op(&self) -> Option<f64> {
+        let ops = self.core.ops_per_cycle();
+        (self.whole && ops > 0).then(|| self.report.lut as f64 / ops as f64)
+    }
+
+    fn json(&self) -> Value {
+        let mut object = merge([identity(self.core), serde_json::to_value(&self.report).unwrap_or(Value::Null)]);
+        if let Some(ratio) = self.lut_per_op() {
+            let op = self.core.op();
+            object[format!("{op}s_per_cycle")] = self.core.ops_per_cycle().into();
+            object[format!("lut_per_{op}")] = ratio.into();
+            object["predicted"] = json!(self.predicted);
+            object["does_not_fit"] = json!(self.lacking());
+        }
+        object
+    }
+
+    fn text(&self) -> String {
+        let (r, p) = (&self.report, &self.predicted);
+        let guess = |value: f64| if self.whole { thousands(value.round() as u64) } else { String::new() };
+        let mut rows = vec![row!["", "measured", if self.whole { "predicted" } else { "" }]];
+        rows.push(row!["LUT sites", thousands(r.lut), guess(p.lut)]);
+        rows.push(row!["  of these memory", thousands(r.lutram), guess(p.lutram)]);
+        rows.push(row!["flip-flops", thousands(r.ff), guess(p.ff)]);
+        rows.push(row!["DSP", r.dsp, guess(p.dsp)]);
+        rows.push(row!["block RAM", r.bram, guess(p.bram)]);
+        rows.push(row!["UltraRAM", r.uram, guess(p.uram)]);
+        rows.push(row!["carry cells", thousands(r.carry)]);
+        rows.push(row!["logic depth", r.logic_depth.map_or("a loop".into(), |d| d.to_string())]);
+        if let Some(ratio) = self.lut_per_op() {
+            rows.push(row![format!("LUT sites a {}", self.core.op()), format!("{ratio:.2}")]);
+        }
+        if let Some(fmax) = r.fmax_mhz {
+            rows.push(row!["frequency, routed", format!("{fmax:.1} MHz")]);
+        }
+        let versions: Vec<String> =
+            r.tool_versions.iter().map(|(tool, version)| format!("{tool}: {version}")).collect();
+        let mut text = format!("{} for {}\n{}{}\n", r.top, r.flow, table(&rows), versions.join("; "));
+        if let Some(bitstream) = &r.bitstream {
+            text.push_str(&format!("bitstream: {}\n", bitstream.display()));
+        }
+        for lack in self.lacking() {
+            text.push_str(&format!("DOES NOT FIT {}: {lack}\n", self.core.target().name));
+        }
+        text
+    }
+}

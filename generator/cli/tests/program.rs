@@ -1,0 +1,258 @@
+//! The built program: exit codes, what goes to which stream, one JSON object under `--json`, help texts.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bitlathe_flow::npy;
+use bitlathe_spec::{DType, Tensor};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const KIND: &str = "ternary-gemm";
+/// Settings under which the core takes `x` and `w` alone.
+const PLAIN: [&str; 4] = ["--set", "output.kind=int32", "--set", "act.bits=8"];
+
+/// What a run left.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// Standard output as the one JSON object that it must be.
+    fn json(&self) -> Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(value @ Value::Object(_)) => value,
+            other => panic!("no JSON object ({other:?}):\n{}", self.stdout),
+        }
+    }
+}
+
+/// A folder with a legal `core.toml`.
+fn home() -> TempDir {
+    let home = tempfile::tempdir().expect("a folder");
+    let config = run(home.path(), &["new", KIND]);
+    assert_eq!(config.code, Some(0), "{}", config.stderr);
+    fs::write(home.path().join("core.toml"), config.stdout).expect("writable");
+    home
+}
+
+fn command(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bitlathe"));
+    command.current_dir(home).args(args).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("COLUMNS");
+    command
+}
+
+fn run(home: &Path, args: &[&str]) -> Ran {
+    let output = command(home, args).output().expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn save(home: &Path, name: &str, shape: &[usize], data: Vec<i64>) {
+    npy::write(&home.join(name), &Tensor::new(DType::I8, shape, data)).expect("writable");
+}
+
+#[test]
+fn commands_that_succeed_say_so_and_keep_errors_apart() {
+    let home = home();
+    for args in
+        [&["list"][..], &["schema", KIND], &["doctor"], &["check", "core.toml"], &["new", KIND, "--target", "u280"]]
+    {
+        let plain = run(home.path(), args);
+        assert_eq!((plain.code, plain.stderr.as_str()), (Some(0), ""), "{args:?}");
+        assert!(!plain.stdout.is_empty(), "{args:?}");
+        let json = run(home.path(), &[args, &["--json"]].concat());
+        assert_eq!((json.code, json.stderr.as_str()), (Some(0), ""), "{args:?}");
+        json.json();
+    }
+}
+
+#[test]
+fn wrong_input_is_exit_2_with_one_object_of_errors() {
+    let home = home();
+    fs::write(home.path().join("bytes.toml"), [0xff, 0x00, 0x80]).expect("writable");
+    fs::write(home.path().join("syntax.toml"), "kind = \"ternary-gemm\"\nname = gemm\n").expect("writable");
+    fs::write(home.path().join("bad.npy"), "no array").expect("writable");
+    let wrong: &[&[&str]] = &[
+        &[],
+        &["frobnicate"],
+        &["check"],
+        &["check", "no_such.toml"],
+        &["check", "."],
+        &["check", "bytes.toml"],
+        &["check", "syntax.toml"],
+        &["check", "core.toml", "--set", "parallel.k_lanes=none"],
+        &["check", "core.toml", "--set", "parallel"],
+        &["check", "core.toml", "--set", "parallel.k_lanes=99999999999999999999"],
+        &["new", "no-such-kind"],
+        &["new", KIND, "--target", "no-such-target"],
+        &["schema", "no-such-kind"],
+        &["golden", "core.toml", "--in", "x"],
+        &["golden", "core.toml", "--in", "x=bad.npy", "--out", "y=y.npy"],
+        &["golden", "core.toml", "--in", "q=bad.npy", "--out", "y=no/such/y.npy"],
+        &["sim", "core.toml", "--in", "x=bad.npy", "--out", "z=z.npy"],
+        &["synth", "core.toml", "--flow", "vivado"],
+        &["pack", "core.toml", "--weights", "bad.npy"],
+        &["pack", "core.toml", "--weights", "bad.npy", "-o", "w.npy"],
+        &["pack", "core.toml", "--weights", "no.gguf:t", "-o", "w.npy"],
+        &["gen", "core.toml", "-o", "bad.npy"],
+        &["gen", "core.toml", "-o", "out", "--synth", "bad.npy"],
+    ];
+    let before = fs::read_dir(home.path()).expect("a folder").count();
+    for args in wrong {
+        let plain = run(home.path(), args);
+        assert_eq!((plain.code, plain.stdout.as_str()), (Some(2), ""), "{args:?}: {}", plain.stderr);
+        let json = run(home.path(), &[args, &["--json"][..]].concat());
+        assert_eq!((json.code, json.stderr.as_str()), (Some(2), ""), "{args:?}");
+        let errors = json.json()["errors"].as_array().cloned().unwrap_or_default();
+        assert!(!errors.is_empty(), "{args:?}");
+        for error in &errors {
+            for key in ["code", "message", "line", "column", "help"] {
+                assert!(error.get(key).is_some(), "{args:?}: no {key} in {error}");
+            }
+        }
+    }
+    assert_eq!(fs::read_dir(home.path()).expect("a folder").count(), before, "something was written");
+}
+
+#[test]
+fn ten_mistakes_in_a_config_are_ten_errors_each_with_its_line() {
+    let home = home();
+    let text = r#"kind = "ternary-gemm"
+name = "core"
+colour = "blue"
+[target]
+name = "kv261"
+[shape]
+k_max = 0
+m_max = "many"
+[act]
+bits = 7
+width = 3
+[parallel]
+k_lanes = -24
+m_lanes = 16.0
+batch = 1979-05-27
+[lookup]
+style = "lutrams"
+[output]
+kind = "int33"
+"#;
+    fs::write(home.path().join("wrong.toml"), text).expect("writable");
+    let ran = run(home.path(), &["check", "wrong.toml", "--json"]);
+    assert_eq!(ran.code, Some(2));
+    let errors = ran.json()["errors"].as_array().cloned().unwrap_or_default();
+    let lines: Vec<u64> = errors.iter().filter_map(|e| e["line"].as_u64()).collect();
+    for line in [3, 7, 8, 10, 11, 13, 14, 15, 17, 19] {
+        assert!(lines.contains(&line), "no error for line {line}: {}", ran.stdout);
+    }
+    assert!(errors.iter().all(|e| e["help"].as_str().is_some_and(|h| !h.is_empty())), "{}", ran.stdout);
+}
+
+#[test]
+fn new_writes_overrides_into_the_config() {
+    let home = home();
+    let ran = run(home.path(), &["new", KIND, "--set", "shape.k_max=96", "--set", "name=other"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("k_max = 96") && ran.stdout.contains("name = \"other\""), "{}", ran.stdout);
+    let wrong = run(home.path(), &["new", KIND, "--set", "shape.k_max=none"]);
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_config_may_come_from_standard_input() {
+    let home = home();
+    let mut command = command(home.path(), &["check", "-", "--json"]);
+    let file = fs::File::open(home.path().join("core.toml")).expect("there");
+    let output = command.stdin(file).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn golden_multiplies_and_a_failed_run_writes_nothing() {
+    let home = home();
+    let x: Vec<i64> = (0..15).map(|n| n * 17 % 256 - 128).collect();
+    let w: Vec<i64> = (0..35).map(|n| n * 7 % 3 - 1).collect();
+    save(home.path(), "x.npy", &[3, 5], x.clone());
+    save(home.path(), "w.npy", &[7, 5], w.clone());
+    save(home.path(), "two.npy", &[7, 5], vec![2; 35]);
+    let golden = ["golden", "core.toml", "--in", "x=x.npy", "--out", "y=y.npy", "--json", "--in"];
+    let wrong = run(home.path(), &[&golden[..], &["w=two.npy"], &PLAIN].concat());
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stdout);
+    assert!(!home.path().join("y.npy").exists());
+    let ran = run(home.path(), &[&golden[..], &["w=w.npy"], &PLAIN].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let expected: Vec<i64> = (0..21).map(|n| (0..5).map(|k| x[n / 7 * 5 + k] * w[n % 7 * 5 + k]).sum()).collect();
+    let y = npy::read(&home.path().join("y.npy")).expect("written");
+    assert_eq!((y.dtype, y.shape, y.data), (DType::I32, vec![3, 7], expected));
+    assert_eq!(ran.json()["useful_ops"], 3 * 5 * 7);
+}
+
+#[test]
+fn pack_writes_the_tensor_and_refuses_what_is_not_ternary() {
+    let home = home();
+    save(home.path(), "m.npy", &[4, 6], (0..24).map(|n| n % 3 - 1).collect());
+    save(home.path(), "bad.npy", &[4, 6], (0..24).collect());
+    let ran = run(home.path(), &["pack", "core.toml", "--weights", "m.npy", "-o", "w.npy", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!(ran.json()["outputs"]["w"]["file"], "w.npy");
+    assert_eq!(npy::read(&home.path().join("w.npy")).expect("written").shape, [4, 6]);
+    let wrong = run(home.path(), &["pack", "core.toml", "--weights", "bad.npy", "-o", "v.npy"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(!home.path().join("v.npy").exists());
+}
+
+#[test]
+fn a_missing_tool_is_exit_3_with_the_line_that_gets_it() {
+    let home = home();
+    fs::create_dir(home.path().join("no_tools")).expect("writable");
+    save(home.path(), "x.npy", &[1, 1], vec![1]);
+    let sim = [&["sim", "core.toml", "--in", "x=x.npy", "--in", "w=x.npy", "--out", "y=y.npy"][..], &PLAIN].concat();
+    for args in [&sim[..], &["synth", "core.toml", "--flow", "xcup"], &["verify", "core.toml", "--jobs", "1"]] {
+        let mut command = command(home.path(), &[args, &["--json"]].concat());
+        let tools = home.path().join("no_tools");
+        let output = command.env("PATH", "").env("BITLATHE_TOOLS", &tools).output().expect("the program starts");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{args:?}: {stdout}");
+        let json: Value = serde_json::from_str(&stdout).expect("an object");
+        assert_eq!(json["errors"][0]["code"], "T001", "{stdout}");
+        assert!(json["errors"][0]["help"].as_str().is_some_and(|h| h.starts_with("to get it: ")), "{stdout}");
+    }
+    assert!(!home.path().join("y.npy").exists());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let home = home();
+    let mut child =
+        command(home.path(), &["schema", KIND]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_reported() {
+    let home = home();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there");
+    let output = command(home.path(), &["list"]).stdout(full).output().expect("starts");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"));
+}
+
+#[test]
+fn help_texts() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut all = String::new();
+    for command in ["", "new", "check", "gen", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"] {
+        let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        let ran = run(home.path(), &args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{command}");
+        all.push_str(&format!("$ bitlathe {}\n{}\n", args.join(" "), ran.stdout));
+    }
+    insta::assert_snapshot!(all);
+}

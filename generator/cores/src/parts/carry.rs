@@ -1,0 +1,201 @@
+//! Adders that use the carry chain as the vendor built it, each with a behavioural form that is proven equal.
+//!
+//! Synthesis spends one look-up table a bit on `a + b`, one more where an operand is negated on the way and two for a third
+//! operand. A LUT6_2 has room for all of it: O6 gives the propagate bit and O5 what goes onto the chain (AMD UG574, "CLB
+//! Look-Up Tables" and "Carry Chain Primitive"), so a sum of three costs what a sum of two costs.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, concat, lit, uint};
+use bitlathe_spec::Family;
+
+use crate::Cost;
+
+/// `IMPL` of a core for a family: which form of the macros it instantiates.
+pub fn implementation(family: Family) -> i64 {
+    match family {
+        Family::Xcup => 1,
+        Family::Xc7 => 2,
+        Family::Ecp5 | Family::Ice40 => 0,
+    }
+}
+
+/// The `IMPL` parameter as every module that holds a macro declares it.
+pub fn impl_param(m: &Module, value: i64) -> Dim {
+    m.param("IMPL", value, 0..=2, "0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4")
+}
+
+/// Cost of an adder macro of `width` bits.
+pub fn adder_cost(family: Family, width: f64, operands: f64) -> Cost {
+    let lut = match family {
+        Family::Xcup | Family::Xc7 => width,
+        // Without the macro a third operand costs a carry-save stage: two more LUT4 a bit.
+        Family::Ecp5 | Family::Ice40 => width * (1.0 + 2.0 * (operands - 2.0)),
+    };
+    Cost { lut, ..Cost::default() }
+}
+
+/// Vendor carry chain: `o = s ^ carry`, carry moves on where `s` is set, else becomes `di`.
+pub fn carry_chain(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("carry_chain");
+    m.doc("Carry chain of one vendor: sum bits from propagate (s) and generate (di) bits.\nIMPL 0 does not use this module.");
+    let w = m.param("WIDTH", width, 2..=128, "bits of the sum");
+    let imp = impl_param(&m, implementation);
+    let (s, di) = (m.input("s_i", uint(&w)), m.input("di_i", uint(&w)));
+    let ci = m.input("ci_i", bit());
+    let sum = m.output_wire("sum_o", uint(&w));
+    m.describe(&s, "propagate: the sum bit without carry");
+    m.describe(&di, "carry out where nothing is propagated");
+    let chain = |cell: &str, bits: i64, label: &str, last_inputs: bool| {
+        let upper = cell.to_lowercase();
+        let n = m.localparam(&format!("CELLS_{cell}"), w.div(bits) + 1);
+        let pad = &n * bits - &w;
+        let padded = |name: &str, v: &Expr| m.wire(&format!("{upper}_{name}"), &concat(&[&lit(0, uint(&pad)), v]));
+        let (s_pad, di_pad) = (padded("s", &s), padded("di", &di));
+        let out = m.wire_later(&format!("{upper}_o"), uint(&n * bits));
+        let co = m.wire_later(&format!("{upper}_co"), uint(&n * bits));
+        let carry = m.wire_later(&format!("{upper}_carry"), uint(&n + 1));
+        m.allow(&out, "UNUSEDSIGNAL", "the last cell is padded");
+        m.allow(&co, "UNUSEDSIGNAL", "only the carry out of a whole cell goes on");
+        m.allow(&carry, "UNUSEDSIGNAL", "nobody takes the last carry");
+        carry.drive_part(0, 1, &ci);
+        m.generate_for(label, &n, |i| {
+            let mut cellinst = m
+                .primitive(&format!("u_{upper}"), cell, &[])
+                .input("CI", &carry.bit(i))
+                .input("DI", &di_pad.lane(i, &Dim::from(bits)))
+                .input("S", &s_pad.lane(i, &Dim::from(bits)));
+            cellinst = if last_inputs {
+                cellinst.input("CI_TOP", &lit(0, bit()))
+            } else {
+                cellinst.input("CYINIT", &lit(0, bit()))
+            };
+            cellinst.output_lane("O", &out, i, &Dim::from(bits)).output_lane("CO", &co, i, &Dim::from(bits)).done();
+            carry.drive_part(i + 1, 1, &co.bit(i * bits + (bits - 1)));
+        });
+        sum.drive_part(0, &w, &out.slice(0, &w));
+    };
+    m.generate_if(
+        imp.eq_to(1),
+        ["g_ultrascale", "g_series7"],
+        || chain("CARRY8", 8, "g_carry8", true),
+        || chain("CARRY4", 4, "g_carry4", false),
+    );
+    m.finish()
+}
+
+/// `INIT` of a LUT6_2 whose O6 and O5 are functions of inputs I0..I4 (I5 is tied high).
+fn lut6_2(o6: impl Fn([bool; 5]) -> bool, o5: impl Fn([bool; 5]) -> bool) -> String {
+    let mut init = 0u64;
+    for n in 0..32u64 {
+        let inputs = [0, 1, 2, 3, 4].map(|b| n >> b & 1 == 1);
+        init |= u64::from(o5(inputs)) << n | u64::from(o6(inputs)) << (32 + n);
+    }
+    format!("64'h{init:016x}")
+}
+
+fn place_lut(m: &Module, name: &str, init: &str, inputs: &[&Expr], o6: (&bitlathe_hdl::Wire, &Dim), o5: (&bitlathe_hdl::Wire, Dim)) {
+    let mut cell = m.primitive(name, "LUT6_2", &[("INIT", init)]);
+    for n in 0..5 {
+        let zero = lit(0, bit());
+        cell = cell.input(&format!("I{n}"), inputs.get(n).copied().unwrap_or(&zero));
+    }
+    cell.input("I5", &lit(1, bit())).output_part("O6", o6.0, o6.1, 1).output_part("O5", o5.0, o5.1, 1).done();
+}
+
+/// `sum = (a ^ sa) + (b ^ sb) + sa`: two operands, each complemented on request, one look-up table a bit.
+///
+/// Complementing without the +1 leaves a debt of one a negated operand: `sa` is paid here by the carry input, `sb` by a later adder.
+pub fn signed_pair_add(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("signed_pair_add");
+    m.doc(
+        "Sum of two operands that are each complemented on request: sum = (a ^ na) + (b ^ nb) + na.\n\
+         Minus b still lacks one where nb is set; a later adder's carry input pays it.",
+    );
+    let w = m.param("WIDTH", width, 2..=64, "bits of an operand");
+    let imp = impl_param(&m, implementation);
+    let (a, b) = (m.input("a_i", uint(&w)), m.input("b_i", uint(&w)));
+    let (na, nb) = (m.input("na_i", bit()), m.input("nb_i", bit()));
+    let sum = m.output_wire("sum_o", uint(&w + 1));
+    m.describe(&na, "complement a");
+    m.describe(&nb, "complement b");
+    let wide = |e: &Expr| concat(&[&e.msb(), e]);
+    let (ax, bx) = (m.wire("a_x", &wide(&a)), m.wire("b_x", &wide(&b)));
+    m.generate_if(
+        imp.eq_to(0),
+        ["g_behavioural", "g_vendor"],
+        || {
+            let n = &w + 1;
+            let left = m.wire("left", &(&ax ^ na.repeat(&n)));
+            let right = m.wire("right", &(&bx ^ nb.repeat(&n)));
+            let one = concat(&[&lit(0, uint(&w)), &na]);
+            sum.drive(left.wrapping_add(&right).wrapping_add(one));
+        },
+        || {
+            let n = &w + 1;
+            let (s, di) = (m.wire_later("s", uint(&n)), m.wire_later("di", uint(&n)));
+            let init = lut6_2(|[a, b, x, y, _]| a ^ b ^ x ^ y, |[a, _, x, _, _]| a ^ x);
+            m.generate_for("g_bit", &n, |i| {
+                place_lut(&m, "u_lut", &init, &[&ax.bit(i), &bx.bit(i), &na, &nb], (&s, i), (&di, i.clone()));
+            });
+            m.instance("u_carry", &carry_chain(width + 1, implementation.max(1)))
+                .param("WIDTH", n)
+                .param("IMPL", &imp)
+                .input("s_i", &s)
+                .input("di_i", &di)
+                .input("ci_i", &na)
+                .output("sum_o", &sum)
+                .done();
+        },
+    );
+    m.finish()
+}
+
+/// `sum = a + b + (c where use_c) + carry_a + carry_b`, modulo 2^WIDTH: three operands, one look-up table a bit.
+///
+/// Each bit's table gives the parity (O6) and the majority (O5) of the three; the majority enters the next bit's table and chain.
+pub fn ternary_add(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("ternary_add");
+    m.doc("Sum of three operands and two carries, modulo 2^WIDTH: sum = a + b + (use_c ? c : 0) + carry_a + carry_b.");
+    let w = m.param("WIDTH", width, 3..=64, "bits of the operands and of the sum");
+    let imp = impl_param(&m, implementation);
+    let [a, b, c] = ["a_i", "b_i", "c_i"].map(|n| m.input(n, uint(&w)));
+    let use_c = m.input("use_c_i", bit());
+    let (ca, cb) = (m.input("carry_a_i", bit()), m.input("carry_b_i", bit()));
+    let sum = m.output_wire("sum_o", uint(&w));
+    m.generate_if(
+        imp.eq_to(0),
+        ["g_behavioural", "g_vendor"],
+        || {
+            let fill = lit(0, uint(&w - 1));
+            let third = &c & use_c.repeat(&w);
+            let carries = concat(&[&fill, &ca]).wrapping_add(concat(&[&fill, &cb]));
+            sum.drive(a.wrapping_add(&b).wrapping_add(third).wrapping_add(carries));
+        },
+        || {
+            let s = m.wire_later("s", uint(&w));
+            let majority = m.wire_later("majority", uint(&w + 1));
+            m.allow(&majority, "UNUSEDSIGNAL", "the last one lies beyond the sum");
+            majority.drive_part(0, 1, &cb);
+            let third = |[_, _, c, _, u]: [bool; 5]| c && u;
+            let init = lut6_2(
+                |i @ [a, b, _, m, _]| a ^ b ^ m ^ third(i),
+                |i @ [a, b, _, _, _]| (a && b) || (a && third(i)) || (b && third(i)),
+            );
+            m.generate_for("g_bit", &w, |i| {
+                let inputs = [&a.bit(i), &b.bit(i), &c.bit(i), &majority.bit(i), &use_c];
+                place_lut(&m, "u_lut", &init, &inputs, (&s, i), (&majority, i + 1));
+            });
+            m.instance("u_carry", &carry_chain(width, implementation.max(1)))
+                .param("WIDTH", &w)
+                .param("IMPL", &imp)
+                .input("s_i", &s)
+                .input("di_i", &majority.slice(0, &w))
+                .input("ci_i", &ca)
+                .output("sum_o", &sum)
+                .done();
+        },
+    );
+    m.finish()
+}
+

@@ -1,0 +1,115 @@
+//! The register file of a core, made from its register map: a single-cycle write port and a combinational read port.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Expr, Module, Unit, bit, concat, lit, uint};
+use bitlathe_spec::{Access, Register};
+
+/// Name of the status field that a refused write sets.
+pub const CONFIG_ERROR: &str = "config_error";
+
+/// The register file. Ports beside the bus: `<field>_o` for what software writes, `<field>_set_i` for sticky bits,
+/// `<field>_done_i` for triggers, which software sets and the core clears.
+pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> Rc<Unit> {
+    let m = Module::new(name);
+    m.doc("Register file. A write of an illegal value is refused and sets config_error; reads are combinational.");
+    let maxima: Vec<_> = bounded(registers)
+        .map(|f| m.param(&format!("{}_MAX", f.name.to_uppercase()), f.max as i64, 1..=0x7fff_ffff, "largest legal value"))
+        .collect();
+    let ck = m.clock();
+    let write = m.input("write_i", bit());
+    let addr = m.input("addr_i", uint(address_bits));
+    let wdata = m.input("wdata_i", uint(32));
+    m.allow(&addr, "UNUSEDSIGNAL", "the two lowest bits address bytes");
+    m.allow(&wdata, "UNUSEDSIGNAL", "no register uses every bit");
+    let word = m.wire("word", &addr.slice(2, i64::from(address_bits) - 2));
+    let mut refused = lit(0, bit());
+    let mut read = lit(0, uint(32));
+    let mut maxima = maxima.into_iter();
+    let mut config_error = None;
+    for r in registers {
+        let here = m.wire(&format!("at_{}", r.name), &word.eq_to(i64::from(r.offset / 4)));
+        let written = r.fields.iter().any(|f| f.access != Access::ReadOnly);
+        let hit = if written { m.wire(&format!("write_{}", r.name), &(&write & &here)) } else { lit(0, bit()) };
+        let mut fields: Vec<(u32, Expr)> = vec![];
+        for f in &r.fields {
+            let bits = wdata.slice(i64::from(f.lsb), i64::from(f.width));
+            let shown = match f.access {
+                Access::ReadOnly => lit(f.reset as i64, uint(f.width)),
+                Access::WriteOneToClear => {
+                    let q = ck.reg(&format!("{}_q", f.name), bit()).reset_to(0);
+                    let clear = m.wire(&format!("{}_clear", f.name), &(&hit & &bits));
+                    if f.name == CONFIG_ERROR {
+                        config_error = Some((q.clone(), clear));
+                    } else {
+                        let set = m.input(&format!("{}_set_i", f.name), bit());
+                        q.next(&set | (&*q & !&clear));
+                    }
+                    (*q).clone()
+                }
+                Access::Trigger => {
+                    let done = m.input(&format!("{}_done_i", f.name), bit());
+                    let q = ck.reg(&format!("{}_q", f.name), bit()).reset_to(f.reset as i64);
+                    let pulse = m.wire(&format!("{}_pulse", f.name), &(&hit & &bits));
+                    q.next(&pulse | (&*q & !&done));
+                    m.output(&format!("{}_o", f.name), &pulse);
+                    (*q).clone()
+                }
+                Access::ReadWrite => {
+                    let max = maxima.next().unwrap_or_default();
+                    // The width follows the largest value, so that a wider core is the same text.
+                    let width = (&max + 1).clog2();
+                    let q = ck.reg(&format!("{}_q", f.name), uint(&width)).reset_to(f.reset as i64);
+                    let limit = m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
+                    let high = if f.lsb == 0 { wdata.gt(&limit) } else { lit(0, bit()) };
+                    let low = if f.min > 0 { wdata.lt(f.min as i64) } else { lit(0, bit()) };
+                    let bad = m.wire(&format!("{}_illegal", f.name), &(&high | &low));
+                    let ok = m.wire(&format!("{}_write", f.name), &(&hit & !&bad));
+                    q.next_when(&ok, wdata.slice(i64::from(f.lsb), &width));
+                    refused = &refused | (&hit & &bad);
+                    m.output(&format!("{}_o", f.name), &q);
+                    let pad = 32 - i64::from(f.lsb) - &width;
+                    fields.push((32, lit(0, uint(pad))));
+                    (*q).clone()
+                }
+            };
+            fields.push((f.lsb, shown));
+        }
+        let value = m.wire(&format!("read_{}", r.name), &assemble(fields));
+        read = &read | (&here.repeat(32) & &value);
+    }
+    if let Some((q, clear)) = config_error {
+        let refused = m.wire("refused", &refused);
+        q.next(&refused | (&*q & !&clear));
+    }
+    m.output("rdata_o", &read);
+    m.finish()
+}
+
+/// Fields that software writes, in map order.
+fn bounded(registers: &[Register]) -> impl Iterator<Item = &bitlathe_spec::Field> {
+    registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::ReadWrite)
+}
+
+/// A 32-bit word from fields by lowest bit; one entry at 32 is symbolic padding above a bounded field.
+fn assemble(mut fields: Vec<(u32, Expr)>) -> Expr {
+    fields.sort_by_key(|f| f.0);
+    if fields.last().is_some_and(|f| f.0 == 32) {
+        let parts: Vec<&Expr> = fields.iter().rev().map(|f| &f.1).collect();
+        return concat(&parts);
+    }
+    let mut parts: Vec<Expr> = vec![];
+    let mut at = 0;
+    for (lsb, e) in fields {
+        if lsb > at {
+            parts.push(lit(0, uint(lsb - at)));
+        }
+        at = lsb + e.width().value() as u32;
+        parts.push(e);
+    }
+    if at < 32 {
+        parts.push(lit(0, uint(32 - at)));
+    }
+    let refs: Vec<&Expr> = parts.iter().rev().collect();
+    concat(&refs)
+}
