@@ -38,13 +38,13 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Common {
     /// Print one JSON object on standard output, and nothing else there
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub json: bool,
     /// Override a value of the config; the value is TOML, a bare word is text. May be repeated
-    #[arg(long, global = true, value_name = "TABLE.KEY=VALUE")]
+    #[arg(long, global = true, value_name = "TABLE.KEY=VALUE", display_order = 901)]
     pub set: Vec<String>,
     /// Log every call of an outside tool on standard error
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 902)]
     pub verbose: bool,
 }
 

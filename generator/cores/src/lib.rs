@@ -1,5 +1,13 @@
 //! The cores: one folder each, and the hardware parts that they share.
 
 mod core;
+pub mod parts;
+pub mod random;
+pub mod ternary_gemm;
 
 pub use crate::core::*;
+
+/// Every kind of core, in the order in which `bitlathe list` shows them.
+pub fn kinds() -> &'static [&'static dyn Kind] {
+    &[&ternary_gemm::TernaryGemm]
+}

@@ -1,5 +1,6 @@
 //! `bitlathe check`: all errors of a config, or what it describes.
 
+use bitlathe_spec::Scalar;
 use serde_json::json;
 
 use super::{Context, identity, lacking, merge, predicted};
@@ -37,7 +38,11 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         share("block RAM", cost.bram, has.bram),
         share("UltraRAM", cost.uram, has.uram),
     ];
-    let sizes: Vec<String> = interface.sizes.iter().map(|s| format!("{} {}..={}", s.name, s.min, s.max)).collect();
+    let size = |s: &Scalar| match s.max {
+        u64::MAX => format!("{} from {}", s.name, s.min),
+        max => format!("{} {}..={max}", s.name, s.min),
+    };
+    let sizes: Vec<String> = interface.sizes.iter().map(size).collect();
     let text = format!(
         "{}: no errors. `{}` is a {} for {}, {} {}s a cycle, {}.\nPredicted:\n{}",
         args.config.display(),

@@ -27,9 +27,16 @@ pub fn run(context: &Context, args: &Doctor) -> Result<Done, Failure> {
 
 fn line(tool: &ToolStatus) -> Vec<String> {
     match &tool.path {
-        Some(path) => row!["ok", tool.name, tool.version.as_deref().unwrap_or("-"), tool.unlocks, path.display()],
+        Some(path) => row!["ok", tool.name, number(tool.version.as_deref()), tool.unlocks, path.display()],
         None => row!["MISSING", tool.name, "-", tool.unlocks],
     }
+}
+
+/// The number in what a tool prints about its version; `--json` has all of it.
+fn number(version: Option<&str>) -> &str {
+    let words = version.unwrap_or_default().split_whitespace();
+    let number = words.map(|w| w.trim_matches(|c: char| !c.is_ascii_alphanumeric()).trim_start_matches("version='"));
+    number.into_iter().find(|w| w.contains('.') && w.starts_with(|c: char| c.is_ascii_digit())).unwrap_or("-")
 }
 
 /// Each line that gets something, once, with what it gets.
@@ -57,4 +64,17 @@ fn installed(context: &Context) -> Result<Tools, Failure> {
     })?;
     spinner.finish_and_clear();
     Ok(tools)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_is_found_in_what_tools_print() {
+        assert_eq!(number(Some("nextpnr-ice40 -- Next Generation Place and Route (Version 0.4-1+b1)")), "0.4-1+b1");
+        assert_eq!(number(Some("version='5.36.0';")), "5.36.0");
+        assert_eq!(number(Some("Yosys 0.70 (git sha1 28ba3cb92)")), "0.70");
+        assert_eq!([number(Some("no number")), number(None)], ["-", "-"]);
+    }
 }

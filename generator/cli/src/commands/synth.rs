@@ -1,8 +1,8 @@
 //! `bitlathe synth`: what Yosys makes of the core, and nextpnr where it routes.
 
 use bitlathe_cores::{Core, Cost};
-use bitlathe_flow::synth::{RouteRequest, SynthReport, SynthRequest, synthesize};
-use bitlathe_flow::tools::Tools;
+use bitlathe_flow::synth::{RouteRequest, SynthError, SynthReport, SynthRequest, synthesize};
+use bitlathe_flow::tools::{ToolError, Tools};
 use bitlathe_spec::{Family, Flow};
 use serde_json::{Value, json};
 
@@ -35,12 +35,22 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
         ..SynthRequest::new(&rtl.files, &top, family)
     };
     let spinner = context.progress.spinner(format!("synthesizing for {}", family.name()));
-    let report = synthesize(&request, &Tools::discover()?)?;
+    let report = synthesize(&request, &Tools::discover()?).map_err(|e| explain(e, request.route.is_some()))?;
     spinner.finish_and_clear();
     let measured = Measured { core, report, family, predicted: cost, whole: args.module.is_none() };
     let exit = if measured.lacking().is_empty() { Exit::Success } else { Exit::No };
     let done = Done::new(measured.text(), measured.json()).warn(config.warnings);
     Ok(Done { exit, ..done })
+}
+
+/// The failure, with the way around a missing router.
+fn explain(error: SynthError, routes: bool) -> Failure {
+    let router = matches!(&error, SynthError::Missing(ToolError::Missing { name, .. }) if name != "yosys");
+    let mut failure = Failure::from(error);
+    if routes && router {
+        failure.findings.iter_mut().for_each(|f| f.help.push_str("; or take the area alone: --no-route"));
+    }
+    failure
 }
 
 /// A report with what it says of the core.

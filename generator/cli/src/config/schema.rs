@@ -219,8 +219,9 @@ impl<'a> Checker<'a> {
 
     /// Reports a key that the table does not have; returns the missing key that it was meant to be.
     fn unknown(&mut self, schema: &'a Json, entry: &Entry, path: &str, present: &[Entry]) -> Option<String> {
-        let keys: Vec<&str> = self.describe.keys(schema).filter(|k| present.iter().all(|e| e.key != *k)).collect();
-        let near = nearest(&entry.key, keys.iter().copied());
+        let absent = self.describe.keys(schema).filter(|k| present.iter().all(|e| e.key != *k));
+        let meant = nearest(&entry.key, absent);
+        let near = meant.or_else(|| nearest(&entry.key, self.describe.keys(schema)));
         let homes = self.describe.homes(&entry.key);
         let all = self.describe.keys(schema).collect::<Vec<_>>().join(", ");
         let help = match (near, homes.first()) {
@@ -235,7 +236,7 @@ impl<'a> Checker<'a> {
         self.filled.push(path.to_string());
         let finding = Finding::new("E010", format!("`{path}` is no key of this kind of core"));
         self.findings.push(finding.help(help).at(&entry.place, "unknown key"));
-        near.map(String::from)
+        meant.map(String::from)
     }
 
     fn missing(&self, schema: &'a Json, key: &str, path: &str, place: &Place) -> Finding {

@@ -122,6 +122,11 @@ impl Hardware {
         CodeTable::new(self.encoding)
     }
 
+    /// Bits of the run-time shift's register.
+    fn shift_bits(&self) -> i64 {
+        self.requant.map_or(1, |r| clog2(r.shift.largest() + 1)).max(1)
+    }
+
     /// Codes in a row's slice of a beat.
     pub fn codes(&self) -> i64 {
         let g = self.code().group;
@@ -270,7 +275,7 @@ impl<'a> Top<'a> {
             m_tiles: m.wire_later("m_tiles", uint(&tw)),
             reload: m.wire_later("reload", bit()),
             mult: m.wire_later("mult", uint(16)),
-            shift: m.wire_later("shift", uint(6)),
+            shift: m.wire_later("shift", uint(hw.shift_bits())),
             zp: m.wire_later("zp", uint(8)),
         };
         let mut i = m
@@ -710,7 +715,7 @@ impl<'a> Top<'a> {
             (mult, shift, stream("zp", 8, &once))
         } else {
             let spread = |name: &str, v: &Expr, n: i64| m.wire(name, &v.slice(0, n).repeat(n * &p.rows));
-            let shift8 = m.wire("shift_byte", &concat(&[&lit(0, uint(2)), &regs.shift]));
+            let shift8 = m.wire("shift_byte", &concat(&[&lit(0, uint(8 - hw.shift_bits())), &regs.shift]));
             m.allow(&shift8, "UNUSEDSIGNAL", "only a run-time shift reads it");
             (spread("mult_all", &regs.mult, 16), runtime.then(|| spread("shift_all", &shift8, 8)), spread("zp_all", &regs.zp, 8))
         };

@@ -1,0 +1,21 @@
+//! Linear feedback shift register for stochastic rounding.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Module, Unit, bit, concat, uint};
+
+/// 16 bits, x^16 + x^15 + x^13 + x^4 + 1: `s' = {s[14:0], s15 ^ s14 ^ s12 ^ s3}`, period 65535.
+pub fn lfsr16() -> Rc<Unit> {
+    let m = Module::new("lfsr16");
+    m.doc("16-bit LFSR, x^16 + x^15 + x^13 + x^4 + 1. Restart wins over step; the seed is taken modulo 2^16.");
+    let seed = m.param("SEED", 0x9e37, 1..=0x00ff_ffff, "state after reset and restart");
+    let ck = m.clock();
+    let (step, restart) = (m.input("step_i", bit()), m.input("restart_i", bit()));
+    let state = ck.reg("state_q", uint(16));
+    let feedback = state.bit(15) ^ state.bit(14) ^ state.bit(12) ^ state.bit(3);
+    let first = m.constant("FIRST", &seed, 16);
+    let stepped = step.select(concat(&[&state.slice(0, 15), &feedback]), &*state);
+    state.next((restart | ck.reset()).select(&first, &stepped));
+    m.output("state_o", &state);
+    m.finish()
+}

@@ -1,0 +1,15 @@
+//! Shared hardware: one part a file, each parametrised, each with its cost beside it.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
+//! | [`lfsr`] | 16-bit linear feedback shift register |
+//! | [`register_file`] | registers from a register map |
+//! | [`replay`] | on-chip copy of a stream that repeats endlessly |
+//! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
+
+pub mod carry;
+pub mod lfsr;
+pub mod register_file;
+pub mod replay;
+pub mod requantize;

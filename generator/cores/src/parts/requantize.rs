@@ -1,0 +1,188 @@
+//! One lane of the requantizer: multiply, shift with rounding, add the zero point, saturate. All five rounding names.
+//!
+//! The product is cut at the shift; what lies below is one round bit and one sticky bit, and the names differ in when they
+//! add one. Stochastic rounding instead adds a random fraction of 16 bits before the cut.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
+use bitlathe_spec::{Family, Rounding};
+
+use crate::Cost;
+
+/// Cycles from an accumulator to its output.
+pub const LATENCY: i64 = 3;
+
+/// How far the product is shifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// Fixed at generation.
+    Constant(i64),
+    /// An input between two bounds.
+    Range(i64, i64),
+}
+
+impl Shift {
+    /// Largest shift.
+    pub fn largest(self) -> i64 {
+        match self {
+            Self::Constant(s) => s,
+            Self::Range(_, hi) => hi,
+        }
+    }
+}
+
+/// A lane's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequantizeLane {
+    /// Bits of the accumulator.
+    pub acc_bits: i64,
+    /// Constant or run-time shift.
+    pub shift: Shift,
+    /// Rounding name.
+    pub rounding: Rounding,
+    /// Bits of the output.
+    pub out_bits: i64,
+    /// Symmetric saturation.
+    pub narrow: bool,
+    /// With two planes the products of two accumulators are added before the rounding.
+    pub planes: i64,
+}
+
+impl RequantizeLane {
+    /// Name of the module: everything structural is in it.
+    fn name(&self) -> String {
+        let mut name = format!("requantize_{}", self.rounding.name().replace('-', "_"));
+        for (set, tag) in [(matches!(self.shift, Shift::Range(..)), "_shift"), (self.planes == 2, "_planes"), (self.narrow, "_narrow")] {
+            if set {
+                name += tag;
+            }
+        }
+        name
+    }
+
+    /// The lane.
+    pub fn unit(&self) -> Rc<Unit> {
+        let m = Module::new(&self.name());
+        m.doc(
+            "Requantizer lane: y = saturate(round(acc * mult / 2^shift) + zero point), latency 3 enabled cycles.\n\
+             With planes, add_i adds the product of the cycle before.",
+        );
+        let acc = m.param("ACC_W", self.acc_bits, 4..=40, "bits of the accumulator");
+        let out = m.param("OUT_W", self.out_bits, 2..=16, "bits of the output");
+        let s = match self.shift {
+            Shift::Constant(s) => m.param("SHIFT", s, 0..=47, "shift of the product"),
+            Shift::Range(_, hi) => m.param("SHIFT_MAX", hi, 0..=47, "largest shift of the product"),
+        };
+        let (ck, en) = (m.clock(), m.input("en_i", bit()));
+        let a = m.input("acc_i", sint(&acc));
+        let mult = m.input("mult_i", uint(16));
+        let zp = m.input("zp_i", sint(8));
+        let pw = &acc + 17 + i64::from(self.planes == 2);
+        let product = ck.reg("product_q", sint(&pw));
+        let exact = m.wire("exact", &(&a * &mult));
+        if self.planes == 2 {
+            let add = m.input("add_i", bit());
+            let kept = add.select(&*product, 0);
+            product.next_when(&en, kept.wrapping_add(exact.extend(&pw)));
+        } else {
+            product.next_when(&en, &exact);
+        }
+        let rounded = self.round(&m, &ck, &en, &product, &pw, &s);
+        let zp_1 = ck.reg("zp_1_q", sint(8));
+        let zp_2 = ck.reg("zp_2_q", sint(8));
+        zp_1.next_when(&en, &zp);
+        zp_2.next_when(&en, &*zp_1);
+        let y = self.saturate(&m, &rounded, &zp_2, &out);
+        let y_q = ck.reg("y_q", sint(&out));
+        y_q.next_when(&en, &y);
+        m.output("y_o", &y_q);
+        m.finish()
+    }
+
+    /// The register after the rounding, as wide as the product.
+    fn round(&self, m: &Module, ck: &bitlathe_hdl::Clock, en: &Expr, product: &Expr, pw: &Dim, s: &Dim) -> Expr {
+        let stochastic = self.rounding == Rounding::Stochastic;
+        // Fraction bits below the cut: 16 random ones, or enough that the sticky bit sees everything.
+        let below = if stochastic { Dim::from(16) } else { s + 2 };
+        let zeros = lit(0, uint(&below));
+        let sign = product.msb().repeat(s + 1);
+        let fixed = m.wire("fixed", &concat(&[&sign, product, &zeros]));
+        m.allow(&fixed, "UNUSEDSIGNAL", "bits far above or below the cut");
+        let cut = pw + &below;
+        let shifted = match self.shift {
+            Shift::Constant(_) => m.wire("shifted", &fixed.slice(s, &cut)),
+            Shift::Range(..) => {
+                let shift = m.input("shift_i", uint(6));
+                let q = ck.reg("shift_q", uint(6));
+                q.next_when(en, &shift);
+                let signed = m.wire("signed_fixed", &fixed.as_signed());
+                let moved = m.wire("moved", &signed.shr(&q));
+                m.allow(&moved, "UNUSEDSIGNAL", "copies of the sign");
+                m.wire("shifted", &moved.slice(0, &cut))
+            }
+        };
+        let rounded = ck.reg("rounded_q", sint(pw));
+        if stochastic {
+            let random = m.input("random_i", uint(16));
+            let r = ck.reg("random_q", uint(16));
+            r.next_when(en, &random);
+            let sum = m.wire("sum", &shifted.wrapping_add(concat(&[&lit(0, uint(pw)), &r])));
+            m.allow(&sum, "UNUSEDSIGNAL", "the fraction is dropped");
+            rounded.next_when(en, sum.slice(16, pw).as_signed());
+            return (*rounded).clone();
+        }
+        let whole = m.wire("whole", &shifted.slice(&below, pw));
+        let half = shifted.bit(&below - 1);
+        let sticky = shifted.slice(0, &below - 1).any();
+        let up = match self.rounding {
+            Rounding::HalfUp => half,
+            Rounding::HalfEven => half & (sticky | whole.bit(0)),
+            Rounding::HalfAway => half & (sticky | !whole.msb()),
+            Rounding::Floor | Rounding::Stochastic => lit(0, bit()),
+        };
+        if self.rounding == Rounding::Floor {
+            m.allow(&shifted, "UNUSEDSIGNAL", "the fraction is dropped");
+            rounded.next_when(en, whole.as_signed());
+        } else {
+            let up = m.wire("round_up", &up);
+            let one = concat(&[&lit(0, uint(pw - 1)), &up]);
+            rounded.next_when(en, whole.wrapping_add(one).as_signed());
+        }
+        (*rounded).clone()
+    }
+
+    fn saturate(&self, m: &Module, rounded: &Expr, zp: &Expr, out: &Dim) -> Expr {
+        let sum = m.wire("with_zero_point", &(rounded + zp));
+        let rest = sum.width() - out;
+        let upper = m.wire("upper", &sum.slice(out - 1, &rest + 1));
+        let negative = sum.msb();
+        let fits = upper.all() | !upper.any();
+        let low = sum.slice(0, out);
+        let low = m.wire("low", &low);
+        let most = concat(&[&lit(0, bit()), &lit(-1, sint(out - 1)).as_unsigned()]);
+        let least = if self.narrow {
+            concat(&[&lit(1, bit()), &lit(1, uint(out - 1))])
+        } else {
+            concat(&[&lit(1, bit()), &lit(0, uint(out - 1))])
+        };
+        let limit = m.wire("limit", &negative.select(&least, &most));
+        let mut clipped = fits.select(&low, &limit);
+        if self.narrow {
+            let forbidden = m.wire("most_negative", &(&negative & low.msb() & !low.slice(0, out - 1).any()));
+            clipped = forbidden.select(&least, &clipped);
+        }
+        m.wire("clipped", &clipped.as_signed())
+    }
+
+    /// Cost of one lane.
+    pub fn cost(&self, family: Family) -> Cost {
+        let (acc, shift) = (self.acc_bits as f64, self.shift.largest() as f64);
+        let width = acc + 17.0;
+        let product = if matches!(family, Family::Xcup | Family::Xc7 | Family::Ecp5) && self.acc_bits <= 26 { 0.0 } else { 16.0 * acc };
+        let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
+        let lut = product + shifter + 2.0 * width + 2.0 * self.out_bits as f64;
+        let dsp = if product > 0.0 { 0.0 } else { 1.0 };
+        Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
+    }
+}

@@ -1,0 +1,451 @@
+//! The config of `ternary-gemm`: its tables, its semantic checks, and the numbers that follow from it.
+
+use bitlathe_spec::{Rounding, Target};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cost;
+use super::rtl::{Hardware, Requantized, Style};
+use crate::Issue;
+use crate::parts::carry::implementation;
+use crate::parts::requantize::Shift;
+
+/// A ternary matrix product by table lookup.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Kind of core: `ternary-gemm`.
+    pub kind: String,
+    /// Name of the core; letters, digits, `-` and `_`. It names the top module and the files.
+    #[schemars(length(min = 1, max = 48))]
+    pub name: String,
+    /// The device.
+    pub target: TargetTable,
+    /// Largest sizes of a job.
+    pub shape: ShapeTable,
+    /// Activations.
+    #[serde(default)]
+    pub act: ActTable,
+    /// How much is done in a cycle.
+    pub parallel: ParallelTable,
+    /// How a weight meets an activation.
+    #[serde(default)]
+    pub lookup: LookupTable,
+    /// The weight stream.
+    #[serde(default)]
+    pub weights: WeightsTable,
+    /// The output.
+    #[serde(default)]
+    pub output: OutputTable,
+}
+
+/// The device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetTable {
+    /// A name that `bitlathe list` shows.
+    pub name: String,
+}
+
+/// Largest sizes of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShapeTable {
+    /// Largest K: columns of the weight matrix, activations of a vector.
+    #[schemars(range(min = 1, max = 65536))]
+    pub k_max: u32,
+    /// Largest M: rows of the weight matrix, outputs of a vector.
+    #[schemars(range(min = 1, max = 65536))]
+    pub m_max: u32,
+}
+
+/// Activations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActTable {
+    /// Bits of an activation: 4, 8 or 16.
+    #[schemars(extend("enum" = [4, 8, 16]))]
+    pub bits: u32,
+}
+
+impl Default for ActTable {
+    fn default() -> Self {
+        Self { bits: 8 }
+    }
+}
+
+/// How much is done in a cycle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ParallelTable {
+    /// Activations of a slab: columns of the weight matrix taken a cycle.
+    #[schemars(range(min = 1, max = 256))]
+    pub k_lanes: u32,
+    /// Rows of a tile: rows of the weight matrix taken a cycle.
+    #[schemars(range(min = 1, max = 256))]
+    pub m_lanes: u32,
+    /// Activation vectors that share one pass over the weights.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 16))]
+    pub batch: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Lookup styles by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StyleName {
+    /// The cheapest by the cost model for the target.
+    #[default]
+    Auto,
+    /// Tables in look-up-table memory.
+    Lutram,
+    /// Tables in flip-flops with multiplexers.
+    Mux,
+    /// Add, subtract or skip: a baseline.
+    Addsub,
+    /// A multiplier: a baseline.
+    Multiply,
+}
+
+/// Adder trees by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TreeName {
+    /// Three-operand adders on the carry chain.
+    #[default]
+    Fabric,
+}
+
+/// How a weight meets an activation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LookupTable {
+    /// Lookup style; `auto` takes the cheapest for the target.
+    pub style: StyleName,
+    /// Activations of a table; the styles without tables ignore it.
+    #[schemars(range(min = 2, max = 4))]
+    pub group: u32,
+    /// Adder tree.
+    pub tree: TreeName,
+}
+
+impl Default for LookupTable {
+    fn default() -> Self {
+        Self { style: StyleName::Auto, group: 3, tree: TreeName::Fabric }
+    }
+}
+
+/// Weight encodings by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EncodingName {
+    /// Two bits a weight.
+    Trit2,
+    /// Three weights in five bits.
+    #[default]
+    Index5,
+    /// Five weights in a byte.
+    Byte5,
+    /// Four weights with exactly one zero in five bits.
+    Sherry5,
+}
+
+impl EncodingName {
+    /// The name in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trit2 => "trit2",
+            Self::Index5 => "index5",
+            Self::Byte5 => "byte5",
+            Self::Sherry5 => "sherry5",
+        }
+    }
+}
+
+/// Where weights come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceName {
+    /// From the stream, once a pass.
+    #[default]
+    Stream,
+    /// Loaded once a job and kept on chip.
+    Resident,
+}
+
+/// The weight stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WeightsTable {
+    /// Encoding of the weight stream.
+    pub encoding: EncodingName,
+    /// Streamed for every pass, or loaded once.
+    pub source: SourceName,
+    /// Ternary matrices that share the activations.
+    #[schemars(range(min = 1, max = 2))]
+    pub planes: u32,
+}
+
+impl Default for WeightsTable {
+    fn default() -> Self {
+        Self { encoding: EncodingName::Index5, source: SourceName::Stream, planes: 1 }
+    }
+}
+
+/// Output kinds by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputName {
+    /// Exact 32-bit sums.
+    #[default]
+    Int32,
+    /// Multiplied, shifted, rounded, saturated.
+    Requant,
+}
+
+/// A constant shift, or the bounds of a run-time one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ShiftValue {
+    /// Fixed at generation.
+    Constant(#[schemars(range(min = 0, max = 47))] u32),
+    /// Lowest and highest run-time shift.
+    Range(#[schemars(inner(range(min = 0, max = 47)))] [u32; 2]),
+}
+
+/// The output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutputTable {
+    /// Exact sums or requantized.
+    pub kind: OutputName,
+    /// Bits of a requantized output: 4, 8 or 16.
+    #[schemars(extend("enum" = [4, 8, 16]))]
+    pub bits: u32,
+    /// Rounding name.
+    pub rounding: Rounding,
+    /// Constant shift, or `[lo, hi]` for the input `shift`.
+    pub shift: ShiftValue,
+    /// Multiplier, shift and zero point for every row; otherwise one of each, in registers.
+    pub per_row: bool,
+    /// Saturate to -(2^(bits-1) - 1) instead of -2^(bits-1).
+    pub narrow: bool,
+}
+
+impl Default for OutputTable {
+    fn default() -> Self {
+        Self {
+            kind: OutputName::Int32,
+            bits: 8,
+            rounding: Rounding::HalfEven,
+            shift: ShiftValue::Constant(24),
+            per_row: true,
+            narrow: false,
+        }
+    }
+}
+
+/// A checked config: the config, its device, and the hardware's numbers.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// The config with its defaults.
+    pub config: Config,
+    /// The device.
+    pub target: &'static Target,
+    /// Numbers of the hardware.
+    pub hardware: Hardware,
+    /// Terms that a partial sum may take: the largest K.
+    pub acc_range: (i64, i64),
+    /// Warnings.
+    pub warnings: Vec<Issue>,
+}
+
+fn issue(code: &'static str, path: &str, message: String, help: String) -> Issue {
+    Issue { code, path: path.into(), message, help, warning: false }
+}
+
+impl Config {
+    /// All semantic errors at once, or the numbers of the hardware.
+    pub fn derive(&self) -> Result<Derived, Vec<Issue>> {
+        let mut issues = vec![];
+        let target = Target::find(&self.target.name);
+        if target.is_none() {
+            let names: Vec<&str> = bitlathe_spec::TARGETS.iter().map(|t| t.name).collect();
+            let message = format!("there is no target `{}`", self.target.name);
+            issues.push(issue("C001", "target.name", message, format!("targets: {}", names.join(", "))));
+        }
+        self.check_name(&mut issues);
+        self.check_lookup(&mut issues);
+        self.check_widths(&mut issues);
+        self.check_output(&mut issues);
+        let Some(target) = target.filter(|_| issues.is_empty()) else { return Err(issues) };
+        self.check_resident(target, &mut issues);
+        if !issues.is_empty() {
+            return Err(issues);
+        }
+        let style = match self.lookup.style {
+            StyleName::Auto => self.cheapest(target),
+            StyleName::Lutram => Style::Lutram,
+            StyleName::Mux => Style::Mux,
+            StyleName::Addsub => Style::AddSub,
+            StyleName::Multiply => Style::Multiply,
+        };
+        let hardware = self.hardware(target, style);
+        let reach = i64::from(self.shape.k_max) << (self.act.bits - 1);
+        let warnings = self.warnings(&hardware);
+        Ok(Derived { config: self.clone(), target, hardware, acc_range: (-reach, reach), warnings })
+    }
+
+    /// Bits that hold K_max products at both ends.
+    pub fn acc_bits(&self) -> i64 {
+        // |x| reaches 2^(bits-1); the sum reaches +-k_max * 2^(bits-1).
+        let reach = i64::from(self.shape.k_max) << (self.act.bits - 1);
+        i64::from(64 - reach.leading_zeros()) + 1
+    }
+
+    fn check_name(&self, issues: &mut Vec<Issue>) {
+        let legal = self.name.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if !legal {
+            let kept: String = self.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
+            let message = format!("`{}` cannot name a Verilog module", self.name);
+            let help = format!("begin with a letter; letters, digits, - and _ only, such as `core_{kept}`");
+            issues.push(issue("C002", "name", message, help));
+        }
+    }
+
+    fn check_lookup(&self, issues: &mut Vec<Issue>) {
+        let needs = match self.weights.encoding {
+            EncodingName::Index5 => 3,
+            EncodingName::Sherry5 => 4,
+            _ => return,
+        };
+        let tables = !matches!(self.lookup.style, StyleName::Addsub | StyleName::Multiply);
+        if tables && self.lookup.group != needs {
+            let e = self.weights.encoding.name();
+            let message = format!("a code of `{e}` is the address of a table of {needs} activations, not of {}", self.lookup.group);
+            let help = format!("group = {needs}, or encoding = \"trit2\" or \"byte5\" for any group");
+            issues.push(issue("C003", "lookup.group", message, help));
+        }
+    }
+
+    fn check_widths(&self, issues: &mut Vec<Issue>) {
+        let bits = self.acc_bits();
+        if bits > 32 {
+            let most = (1i64 << 31) / (1i64 << (self.act.bits - 1)) - 1;
+            let message = format!("sums of {} products of {}-bit activations need {bits} bits", self.shape.k_max, self.act.bits);
+            issues.push(issue("C004", "shape.k_max", message, format!("k_max = {most} at most, or fewer activation bits")));
+        }
+        for (path, lanes, most) in [
+            ("parallel.k_lanes", self.parallel.k_lanes, self.shape.k_max),
+            ("parallel.m_lanes", self.parallel.m_lanes, self.shape.m_max),
+        ] {
+            if lanes > most {
+                let message = format!("{lanes} lanes for at most {most} values leave lanes that never work");
+                issues.push(issue("C005", path, message, format!("{most} or fewer")));
+            }
+        }
+    }
+
+    fn check_output(&self, issues: &mut Vec<Issue>) {
+        let o = &self.output;
+        if o.kind == OutputName::Int32 {
+            return;
+        }
+        if let ShiftValue::Range([lo, hi]) = o.shift {
+            if lo >= hi {
+                let message = format!("a run-time shift from {lo} to {hi} leaves no choice");
+                issues.push(issue("C006", "output.shift", message, format!("shift = [{}, {}], or shift = {hi}", hi.min(lo), hi.max(lo + 1))));
+            }
+        }
+        if self.weights.planes == 2 && self.parallel.batch > 1 {
+            let message = "requantized planes are summed vector by vector, which wants batch = 1".into();
+            issues.push(issue("C007", "parallel.batch", message, "batch = 1, or output.kind = \"int32\"".into()));
+        }
+        if self.weights.planes == 2 && !o.per_row {
+            let message = "two planes have two multipliers, which come as a stream".into();
+            issues.push(issue("C008", "output.per_row", message, "per_row = true".into()));
+        }
+    }
+
+    fn resident_bits(&self) -> (u64, u64) {
+        let hw = self.hardware_plain();
+        let depth = (hw.slabs_max * hw.tiles_max * hw.planes) as u64;
+        (depth, depth * (hw.codes() * hw.code().bits * hw.m_lanes) as u64)
+    }
+
+    fn check_resident(&self, target: &Target, issues: &mut Vec<Issue>) {
+        if self.weights.source != SourceName::Resident {
+            return;
+        }
+        let (_, bits) = self.resident_bits();
+        let c = target.capacity;
+        let (block, ultra) = (c.bram * c.bram_bits, c.uram * 294_912);
+        if bits > block.max(ultra) {
+            let message = format!("{bits} bits of weights exceed the {} bits of on-chip memory of {}", block.max(ultra), target.name);
+            issues.push(issue("C009", "weights.source", message, "source = \"stream\", or smaller k_max and m_max".into()));
+        }
+    }
+
+    /// The numbers without device and style, for what depends on neither.
+    fn hardware_plain(&self) -> Hardware {
+        let (k, m) = (i64::from(self.parallel.k_lanes), i64::from(self.parallel.m_lanes));
+        let up = |a: u32, b: i64| (i64::from(a) + b - 1) / b;
+        Hardware {
+            top: self.name.replace('-', "_"),
+            implementation: 0,
+            k_lanes: k,
+            m_lanes: m,
+            batch: self.parallel.batch.into(),
+            planes: self.weights.planes.into(),
+            act_bits: self.act.bits.into(),
+            acc_bits: self.acc_bits(),
+            style: Style::Lutram,
+            group: self.lookup.group.into(),
+            encoding: self.weights.encoding.name(),
+            slabs_max: up(self.shape.k_max, k),
+            tiles_max: up(self.shape.m_max, m),
+            resident: None,
+            requant: None,
+        }
+    }
+
+    fn hardware(&self, target: &Target, style: Style) -> Hardware {
+        let mut hw = Hardware { implementation: implementation(target.family), style, ..self.hardware_plain() };
+        if self.weights.source == SourceName::Resident {
+            let (depth, bits) = self.resident_bits();
+            hw.resident = Some((depth as i64, bits > target.capacity.bram * target.capacity.bram_bits / 2 && target.capacity.uram > 0));
+        }
+        if self.output.kind == OutputName::Requant {
+            let shift = match self.output.shift {
+                ShiftValue::Constant(s) => Shift::Constant(s.into()),
+                ShiftValue::Range([lo, hi]) => Shift::Range(lo.into(), hi.into()),
+            };
+            let (bits, o) = (self.output.bits.into(), &self.output);
+            hw.requant = Some(Requantized { bits, narrow: o.narrow, rounding: o.rounding, shift, per_row: o.per_row });
+        }
+        hw
+    }
+
+    /// The style that the cost model finds cheapest in LUT sites.
+    fn cheapest(&self, target: &Target) -> Style {
+        let lut = |s: Style| cost::total(&self.hardware(target, s), target.family).lut;
+        let styles = [Style::Lutram, Style::Mux, Style::AddSub, Style::Multiply];
+        styles.into_iter().min_by(|a, b| lut(*a).total_cmp(&lut(*b))).unwrap_or(Style::Lutram)
+    }
+
+    fn warnings(&self, hw: &Hardware) -> Vec<Issue> {
+        let Some(table) = hw.table() else { return vec![] };
+        let (fill, beats) = (table.program().len() as i64 + 2 + hw.batch, hw.tiles_max * hw.planes);
+        if beats >= fill {
+            return vec![];
+        }
+        let message = format!("filling the tables takes {fill} cycles, all rows of a slab only {beats}: weights will wait");
+        let help = format!("m_lanes = {} or fewer keeps the weight stream busy", (i64::from(self.shape.m_max) * hw.planes / fill).max(1));
+        vec![Issue { warning: true, ..issue("C020", "parallel.m_lanes", message, help) }]
+    }
+}
