@@ -119,7 +119,7 @@ impl Dim {
     }
 
     /// The larger of two.
-    pub fn max(&self, o: impl Into<Self>) -> Self {
+    pub fn larger(&self, o: impl Into<Self>) -> Self {
         let o = o.into();
         match (self - &o).constant() {
             Some(d) if d >= 0 => self.clone(),
@@ -129,7 +129,7 @@ impl Dim {
     }
 
     /// The smaller of two.
-    pub fn min(&self, o: impl Into<Self>) -> Self {
+    pub fn smaller(&self, o: impl Into<Self>) -> Self {
         let o = o.into();
         match (self - &o).constant() {
             Some(d) if d <= 0 => self.clone(),
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(k.ceil_div(3).to_string(), "((K + 2) / 3)");
         assert_eq!(k.ceil_div(3).value(), 7);
         assert_eq!((&w - &w).constant(), Some(0));
-        assert_eq!(w.max(&w + 2).to_string(), "W + 2");
-        assert_eq!(w.max(&k).to_string(), "(W > K ? W : K)");
+        assert_eq!(w.larger(&w + 2).to_string(), "W + 2");
+        assert_eq!(w.larger(&k).to_string(), "(W > K ? W : K)");
     }
 }

@@ -277,7 +277,7 @@ impl Expr {
         let body = same_body(&a.body, &b.body);
         let signed = a.node.ty.signed || b.node.ty.signed || op == BinOp::Sub;
         let own = |e: &Self| if signed && !e.node.ty.signed { &e.node.ty.width + 1 } else { e.node.ty.width.clone() };
-        let ty = Ty { width: own(&a).max(own(&b)) + 1, signed };
+        let ty = Ty { width: own(&a).larger(own(&b)) + 1, signed };
         let range = match (a.node.range, b.node.range) {
             (Some((al, ah)), Some((bl, bh))) if op == BinOp::Add => Some((al + bl, ah + bh)),
             (Some((al, ah)), Some((bl, bh))) => Some((al - bh, ah - bl)),

@@ -121,7 +121,7 @@ pub(crate) enum Item {
     Comment(String),
     Declare(SigId),
     Localparam(String, Dim),
-    Assign(Target, Expr, &'static Location<'static>),
+    Assign(Target, Expr),
     Clocked(Clocked, &'static Location<'static>),
     Memory(MemId),
     MemWrite { mem: MemId, clock: SigId, enable: Expr, addr: Expr, data: Expr },
@@ -617,7 +617,7 @@ impl Wire {
     fn assign(&self, value: Expr, part: Option<(Dim, Dim)>) {
         if let Some(b) = &self.expr.body {
             check_target(b, &self.expr, part.as_ref(), &value);
-            b.push(Item::Assign(Target { sig: self.id, part }, value, here()));
+            b.push(Item::Assign(Target { sig: self.id, part }, value));
         }
     }
 }

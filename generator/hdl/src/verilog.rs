@@ -196,7 +196,7 @@ impl Printer<'_> {
             }
             Item::Declare(id) => self.declare(*id),
             Item::Localparam(name, dim) => self.line(&format!("localparam {name} = {dim};")),
-            Item::Assign(target, value, _) => {
+            Item::Assign(target, value) => {
                 let signed = self.target_signed(target);
                 let value = self.expr(value).as_signed(signed).s;
                 let line = format!("assign {} = {value};", self.target(target));

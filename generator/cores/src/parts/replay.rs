@@ -19,7 +19,7 @@ pub fn replay_buffer(width: i64, depth: i64, ultra: bool) -> Rc<Unit> {
     let s_ready = m.output_wire("s_ready_o", bit());
     let m_ready = m.input("m_ready_i", bit());
     m.describe(&reload, "forget the beats and load again");
-    let aw = (&d + 1).clog2();
+    let aw = d.clog2().larger(1);
     let loading = ck.reg("loading_q", bit()).reset_to(1);
     let at = ck.reg("write_q", uint(&aw)).reset_to(0);
     let last = ck.reg("last_q", uint(&aw));

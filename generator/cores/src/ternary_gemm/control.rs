@@ -2,10 +2,15 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Module, Unit, bit, concat, lit, uint};
+use bitlathe_hdl::{Dim, Module, Unit, bit, concat, lit, uint};
 
 /// Fewest cycles between two uses of a partial sum: read, register, add, write.
 pub const MIN_SLAB_CYCLES: i64 = 4;
+
+/// Address bits of a tile's partial sums.
+pub fn address_bits(tiles: &Dim) -> Dim {
+    tiles.clog2().larger(1)
+}
 
 /// The issue control: counts tiles inside slabs, waits for filled banks, spaces the last slab's beats for `BATCH` output beats.
 pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit> {
@@ -15,6 +20,7 @@ pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit
     let t_max = m.param("TILES_MAX", tiles, 1..=65536, "largest number of tiles");
     let b = m.param("BATCH", batch, 1..=16, "output beats a tile");
     let (sw, tw) = ((&s_max + 1).clog2(), (&t_max + 1).clog2());
+    let aw = address_bits(&t_max);
     let ck = m.clock();
     let en = m.input("en_i", bit());
     let (full, final_i) = (m.input("full_i", uint(2)), m.input("final_i", uint(2)));
@@ -52,12 +58,12 @@ pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit
     let (tile_done, plane) = if planes == 2 {
         let plane = ck.reg("plane_q", bit()).reset_to(0);
         plane.next_when(&accept, !&*plane);
-        let address = concat(&[&*tile, &plane]);
+        let address = concat(&[&tile.slice(0, &aw), &plane]);
         m.output("address_o", &address);
         m.output("plane_o", &plane);
         ((*plane).clone(), true)
     } else {
-        m.output("address_o", &tile);
+        m.output("address_o", &tile.slice(0, &aw));
         (lit(1, bit()), false)
     };
     let ends_tile = if plane { m.wire("ends_tile", &(&accept & &tile_done)) } else { accept.clone() };

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, clog2, concat, lit, sint, uint};
 use bitlathe_spec::{Interface, Rounding};
 
-use super::control::issue_control;
+use super::control::{address_bits, issue_control};
 use super::decode::{CodeTable, View, decoder, direct, legality, view_bits};
 use super::fill::Table;
 use super::rows::{RowShape, dot_row};
@@ -397,7 +397,7 @@ impl<'a> Top<'a> {
         let [accept, keep, emit, last, bank, slab_end] =
             ["accept", "keep", "emit", "job_last", "bank", "slab_end"].map(|n| one(&format!("issue_{n}")));
         let two = hw.planes == 2;
-        let address_w = (tiles + 1).clog2() + i64::from(two);
+        let address_w = address_bits(tiles) + i64::from(two);
         let address = m.wire_later("issue_address", uint(address_w));
         let mut i = m
             .instance("u_issue", &issue_control(hw.slabs_max, hw.tiles_max, hw.batch, hw.planes))
@@ -608,7 +608,7 @@ impl<'a> Top<'a> {
         let written = pipe.delay("sum_valid", &issue.accept, add + 1, true);
         let keep = pipe.delay("keep", &issue.keep, add, false);
         let word = &p.batch * &p.rows * &p.acc;
-        let depth = if hw.planes == 2 { (tiles + 1).clog2().pow2() * 2 } else { tiles.clone() };
+        let depth = if hw.planes == 2 { address_bits(tiles).pow2() * 2 } else { tiles.clone() };
         let mem = m.memory("psums", &word, depth, RamStyle::Block, "one word a tile: all rows of all vectors");
         let psum = mem.read_registered(&self.ck, "psum_1_q", pipe.en, &read_at);
         let psum = pipe.delay("psum_out", &psum, 1, false);
@@ -723,7 +723,10 @@ impl<'a> Top<'a> {
         let last_plane_beat = m.wire("requant_accept", &(&beat.valid & &final_plane));
         let y_valid = pipe.delay("y_valid", &last_plane_beat, 3, true);
         let y_last = pipe.delay("y_last", &beat.last, 3, false);
-        en.drive((!&y_valid | &*y_ready) & (!&beat.valid | &ok));
+        // Without its parameters a tile waits, and with it everything behind and before: y must not be offered twice.
+        let supplied = m.wire("parameters_ready", &(!&beat.valid | &ok));
+        en.drive((!&y_valid | &*y_ready) & &supplied);
+        let y_valid = m.wire("y_valid", &(&y_valid & &supplied));
         taken.drive(&**en & &beat.valid & &beat.last_vector);
         if !r.per_row {
             m.allow(&taken, "UNUSEDSIGNAL", "parameters are registers");

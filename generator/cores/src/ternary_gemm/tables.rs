@@ -88,6 +88,13 @@ fn table_ports(m: &Module, p: &bitlathe_hdl::Dim, w: &bitlathe_hdl::Dim, a: &bit
     t
 }
 
+/// Moves a one-hot pointer on by one, round and round.
+fn rotate(m: &Module, pointer: &bitlathe_hdl::Reg, when: &bitlathe_hdl::Expr, width: &bitlathe_hdl::Dim) {
+    let moved = m.wire("moved", &concat(&[pointer, &pointer.bit(width - 1)]));
+    m.allow(&moved, "UNUSEDSIGNAL", "the highest bit went round to the lowest");
+    pointer.next_when(when, moved.slice(0, width));
+}
+
 /// Steps through the fill of a table: which activation is added, and where the sum goes.
 pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
     let program = table.program();
@@ -112,8 +119,7 @@ pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
     ready.drive(!&*busy);
     let load = m.wire("load", &(&valid & !&*busy));
     let at_last = m.wire("last_vector", &pointer.bit(&b - 1));
-    let one = lit(1, uint(&b));
-    pointer.next_when(&load, at_last.select(&one, pointer.shl(&lit(1, bit()))));
+    rotate(&m, &pointer, &load, &b);
     job_end.next_when(&load, &last);
     // Fill phase.
     let steps = program.len() as i64;
@@ -200,7 +206,7 @@ pub fn load_control(batch: i64) -> Rc<Unit> {
     ready.drive(&open);
     let load = m.wire("load", &(&valid & &open));
     let at_last = m.wire("last_vector", &pointer.bit(&b - 1));
-    pointer.next_when(&load, at_last.select(lit(1, uint(&b)), pointer.shl(&lit(1, bit()))));
+    rotate(&m, &pointer, &load, &b);
     let done = m.wire("done", &(&load & &at_last));
     bank.next(&*bank ^ &done);
     let set = m.wire("set", &concat(&[&(&done & &*bank), &(&done & !&*bank)]));

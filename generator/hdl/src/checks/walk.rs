@@ -43,7 +43,7 @@ pub(super) fn reads(e: &Expr, out: &mut BTreeSet<SigId>) {
 pub(super) fn combinational(data: &Data) -> Vec<(SigId, bool, BTreeSet<SigId>)> {
     let mut out = Vec::new();
     active(&data.items, &mut |item| match item {
-        Item::Assign(Target { sig, part }, value, _) => {
+        Item::Assign(Target { sig, part }, value) => {
             let mut r = BTreeSet::new();
             reads(value, &mut r);
             out.push((*sig, part.is_none(), r));
@@ -82,7 +82,7 @@ pub(super) fn source_registers(data: &Data, e: &Expr) -> BTreeSet<SigId> {
 /// The targets that an item drives.
 pub(super) fn targets(item: &Item) -> Vec<&Target> {
     match item {
-        Item::Assign(t, _, _) => vec![t],
+        Item::Assign(t, _) => vec![t],
         Item::Clocked(c, _) => vec![&c.target],
         Item::Instance(i) if !matches!(i.unit, InstanceOf::Recursive(_)) || !i.ports.is_empty() => {
             i.ports.iter().filter_map(|(_, c)| if let Connection::Out(t) = c { Some(t) } else { None }).collect()
