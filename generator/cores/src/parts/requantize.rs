@@ -66,7 +66,7 @@ impl RequantizeLane {
         let m = Module::new(&self.name());
         m.doc(
             "Requantizer lane: y = saturate(round(acc * mult / 2^shift) + zero point), latency 3 enabled cycles.\n\
-             With planes, add_i adds the product of the cycle before.",
+             With planes, add_i adds the product of the accumulator taken before.",
         );
         let acc = m.param("ACC_W", self.acc_bits, 4..=40, "bits of the accumulator");
         let out = m.param("OUT_W", self.out_bits, 2..=16, "bits of the output");
@@ -82,9 +82,10 @@ impl RequantizeLane {
         let product = ck.reg("product_q", sint(&pw));
         let exact = m.wire("exact", &(&a * &mult));
         if self.planes == 2 {
-            let add = m.input("add_i", bit());
+            let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
+            m.describe(&take, "acc_i is valid; the product waits for its partner");
             let kept = add.select(&*product, 0);
-            product.next_when(&en, kept.wrapping_add(exact.extend(&pw)));
+            product.next_when(&m.wire("take", &(&en & &take)), kept.wrapping_add(exact.extend(&pw)));
         } else {
             product.next_when(&en, &exact);
         }

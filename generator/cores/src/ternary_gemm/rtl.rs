@@ -761,7 +761,7 @@ impl<'a> Top<'a> {
                 lane = lane.input("shift_i", &s.slice(i * 8, 6));
             }
             if two {
-                lane = lane.input("add_i", &final_plane);
+                lane = lane.input("take_i", &beat.valid).input("add_i", &final_plane);
             }
             if r.rounding == Rounding::Stochastic {
                 let state = m.wire_later("random", uint(16));
