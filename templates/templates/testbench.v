@@ -5,7 +5,7 @@
 // Self-checking testbench of `{{ top }}`: writes the registers, plays the input beats of {{ jobs.len() }} jobs with random
 // gaps, refuses output beats at random, and compares every output beat with the bit-exact model.
 // Run it in the folder that holds the .hex files, for example:
-//   iverilog -g2005 -o {{ name }}_tb.vvp {{ name }}_tb.v ../rtl/*.v && vvp -n {{ name }}_tb.vvp
+//   iverilog -g2005 -o {{ top }}_tb.vvp {{ top }}_tb.v ../rtl/*.v && vvp -n {{ top }}_tb.vvp
 // The last line it prints is `PASS <n> beats` or `FAIL <n> errors`.
 
 // Nonblocking assignments in `initial` keep its writes clear of the core's clocked blocks.
@@ -14,7 +14,7 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module {{ name }}_tb;
+module {{ top }}_tb;
   // Of 16 cycles, in how many a source idles and a sink refuses (0..15), drawn for each stream and cycle.
   parameter [3:0] IDLE = 4'd4;
   parameter [3:0] REFUSE = 4'd4;

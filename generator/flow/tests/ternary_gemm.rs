@@ -23,7 +23,11 @@ fn check(config: &Value, tools: &Tools) -> Result<(), String> {
     let simulator = Simulator::build(&core.interface(), &rtl.files, tools, Options::default()).map_err(|e| fail(&e))?;
     let options = VerifyOptions { jobs: 6, seed: 11, threads: Some(1), command: String::new(), waves: None };
     let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).map_err(|e| fail(&e))?;
-    if report.passed() { Ok(()) } else { Err(fail(&report.failures.first().map_or("coverage is not filled".into(), ToString::to_string))) }
+    if report.passed() {
+        Ok(())
+    } else {
+        Err(fail(&report.failures.first().map_or("coverage is not filled".into(), ToString::to_string)))
+    }
 }
 
 #[test]

@@ -137,5 +137,9 @@ impl Unit {
 
 /// Parameter defaults by module name, for tests that compare two sizes.
 pub fn defaults(checked: &Checked) -> BTreeMap<String, Vec<(String, i64)>> {
-    checked.manifest().into_iter().map(|m| (m.name, m.params.into_iter().map(|p| (p.name, p.value)).collect())).collect()
+    checked
+        .manifest()
+        .into_iter()
+        .map(|m| (m.name, m.params.into_iter().map(|p| (p.name, p.value)).collect()))
+        .collect()
 }

@@ -228,7 +228,11 @@ impl Expr {
         if self.node.ty != o.node.ty {
             let cause = format!("{what} of {} and {}", self.node.ty.text(), o.node.ty.text());
             let help = "bring both to one type with extend, slice, as_signed or as_unsigned";
-            if self.body.is_some() { self.fail(Code::Mismatch, cause, help) } else { o.fail(Code::Mismatch, cause, help) }
+            if self.body.is_some() {
+                self.fail(Code::Mismatch, cause, help)
+            } else {
+                o.fail(Code::Mismatch, cause, help)
+            }
         }
     }
 
@@ -382,7 +386,14 @@ impl Expr {
         }
         let range = self.node.range;
         let low = self.slice(0, ty.width.clone());
-        let cast = if ty.signed { Op::Cast(low) } else { return Self { node: Rc::new(Node { op: Op::Slice(self.clone(), Dim::from(0)), ty, range }), body: self.body.clone() } };
+        let cast = if ty.signed {
+            Op::Cast(low)
+        } else {
+            return Self {
+                node: Rc::new(Node { op: Op::Slice(self.clone(), Dim::from(0)), ty, range }),
+                body: self.body.clone(),
+            };
+        };
         make(cast, ty, range, self.body.clone())
     }
 
@@ -395,7 +406,8 @@ impl Expr {
         }
         for (at, w) in [(lo.value(), width.value()), (lo.last_value(), width.last_value())] {
             if at < 0 || w < 1 || at + w > self.node.ty.width.last_value().max(self.node.ty.width.value()) {
-                let cause = format!("bits [{lo} +: {width}] = [{at} +: {w}] of a vector of {} bits", self.node.ty.width);
+                let cause =
+                    format!("bits [{lo} +: {width}] = [{at} +: {w}] of a vector of {} bits", self.node.ty.width);
                 self.fail(Code::Bounds, cause, "keep the slice inside the vector");
                 break;
             }

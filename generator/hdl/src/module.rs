@@ -868,7 +868,12 @@ fn check_instance(body: &Rc<Body>, instance: &Instance) {
         if !width.indexed() && width.value() != port.ty.width.value() {
             let cause = format!(
                 "port `{}` of `{}` has {} = {} bits, connected are {} = {}",
-                port.name, instance.name, port.ty.width, port.ty.width.value(), width, width.value()
+                port.name,
+                instance.name,
+                port.ty.width,
+                port.ty.width.value(),
+                width,
+                width.value()
             );
             fail(cause, "bring the connection to the port's width");
         }

@@ -207,11 +207,7 @@ impl Printer<'_> {
             Item::MemWrite { mem, clock, enable, addr, data } => {
                 let name = &self.d.memories[*mem].name;
                 let write = format!("{name}[{}] <= {};", self.expr(addr).s, self.expr(data).as_signed(false).s);
-                let line = format!(
-                    "always @(posedge {}) if ({}) {write}",
-                    self.name(*clock),
-                    self.expr(enable).s
-                );
+                let line = format!("always @(posedge {}) if ({}) {write}", self.name(*clock), self.expr(enable).s);
                 self.line(&line);
             }
             Item::Rom { sig, addr, values } => self.rom(*sig, addr, values),
@@ -296,7 +292,8 @@ impl Printer<'_> {
     }
 
     fn clocked(&mut self, items: &[Item]) {
-        let regs: Vec<&Clocked> = items.iter().filter_map(|i| if let Item::Clocked(c, _) = i { Some(c) } else { None }).collect();
+        let regs: Vec<&Clocked> =
+            items.iter().filter_map(|i| if let Item::Clocked(c, _) = i { Some(c) } else { None }).collect();
         let Some(first) = regs.first() else { return };
         let line = format!("always @(posedge {}) begin", self.name(first.clock));
         self.line(&line);
@@ -467,9 +464,7 @@ impl Printer<'_> {
             BinOp::Gt => with(">", x.as_signed(signed), y.as_signed(signed)),
             BinOp::Ge => with(">=", x.as_signed(signed), y.as_signed(signed)),
             BinOp::Shl => plain("<<", x, y),
-            BinOp::Shr if a.ty().signed => {
-                Text { signed: true, ..with(">>>", x.as_signed(true), y.as_signed(false)) }
-            }
+            BinOp::Shr if a.ty().signed => Text { signed: true, ..with(">>>", x.as_signed(true), y.as_signed(false)) },
             BinOp::Shr => plain(">>", x, y),
         }
     }

@@ -94,7 +94,14 @@ fn lut6_2(o6: impl Fn([bool; 5]) -> bool, o5: impl Fn([bool; 5]) -> bool) -> Str
     format!("64'h{init:016x}")
 }
 
-fn place_lut(m: &Module, name: &str, init: &str, inputs: &[&Expr], o6: (&bitlathe_hdl::Wire, &Dim), o5: (&bitlathe_hdl::Wire, Dim)) {
+fn place_lut(
+    m: &Module,
+    name: &str,
+    init: &str,
+    inputs: &[&Expr],
+    o6: (&bitlathe_hdl::Wire, &Dim),
+    o5: (&bitlathe_hdl::Wire, Dim),
+) {
     let mut cell = m.primitive(name, "LUT6_2", &[("INIT", init)]);
     for n in 0..5 {
         let zero = lit(0, bit());
@@ -198,4 +205,3 @@ pub fn ternary_add(width: i64, implementation: i64) -> Rc<Unit> {
     );
     m.finish()
 }
-

@@ -14,7 +14,9 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
     let m = Module::new(name);
     m.doc("Register file. A write of an illegal value is refused and sets config_error; reads are combinational.");
     let maxima: Vec<_> = bounded(registers)
-        .map(|f| m.param(&format!("{}_MAX", f.name.to_uppercase()), f.max as i64, 1..=0x7fff_ffff, "largest legal value"))
+        .map(|f| {
+            m.param(&format!("{}_MAX", f.name.to_uppercase()), f.max as i64, 1..=0x7fff_ffff, "largest legal value")
+        })
         .collect();
     let ck = m.clock();
     let write = m.input("write_i", bit());

@@ -33,7 +33,9 @@ pub fn about(d: &Derived) -> About {
     }];
     definition.push(match (&hw.requant, hw.planes) {
         (None, _) => "Y = acc, exact".into(),
-        (Some(_), 2) => "Y[t,m] = saturate(round((acc[0,t,m] * mult[0,m] + acc[1,t,m] * mult[1,m]) / 2^shift) + zp[m])".into(),
+        (Some(_), 2) => {
+            "Y[t,m] = saturate(round((acc[0,t,m] * mult[0,m] + acc[1,t,m] * mult[1,m]) / 2^shift) + zp[m])".into()
+        }
         (Some(_), _) => "Y[t,m] = saturate(round(acc[t,m] * mult[m] / 2^shift) + zp[m])".into(),
     });
     About {

@@ -311,7 +311,8 @@ impl Config {
         let legal = self.name.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
             && self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if !legal {
-            let kept: String = self.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
+            let kept: String =
+                self.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
             let message = format!("`{}` cannot name a Verilog module", self.name);
             let help = format!("begin with a letter; letters, digits, - and _ only, such as `core_{kept}`");
             issues.push(issue("C002", "name", message, help));
@@ -327,7 +328,10 @@ impl Config {
         let tables = !matches!(self.lookup.style, StyleName::Addsub | StyleName::Multiply);
         if tables && self.lookup.group != needs {
             let e = self.weights.encoding.name();
-            let message = format!("a code of `{e}` is the address of a table of {needs} activations, not of {}", self.lookup.group);
+            let message = format!(
+                "a code of `{e}` is the address of a table of {needs} activations, not of {}",
+                self.lookup.group
+            );
             let help = format!("group = {needs}, or encoding = \"trit2\" or \"byte5\" for any group");
             issues.push(issue("C003", "lookup.group", message, help));
         }
@@ -337,8 +341,14 @@ impl Config {
         let bits = self.acc_bits();
         if bits > 32 {
             let most = (1i64 << 31) / (1i64 << (self.act.bits - 1)) - 1;
-            let message = format!("sums of {} products of {}-bit activations need {bits} bits", self.shape.k_max, self.act.bits);
-            issues.push(issue("C004", "shape.k_max", message, format!("k_max = {most} at most, or fewer activation bits")));
+            let message =
+                format!("sums of {} products of {}-bit activations need {bits} bits", self.shape.k_max, self.act.bits);
+            issues.push(issue(
+                "C004",
+                "shape.k_max",
+                message,
+                format!("k_max = {most} at most, or fewer activation bits"),
+            ));
         }
         for (path, lanes, most) in [
             ("parallel.k_lanes", self.parallel.k_lanes, self.shape.k_max),
@@ -359,7 +369,12 @@ impl Config {
         if let ShiftValue::Range([lo, hi]) = o.shift {
             if lo >= hi {
                 let message = format!("a run-time shift from {lo} to {hi} leaves no choice");
-                issues.push(issue("C006", "output.shift", message, format!("shift = [{}, {}], or shift = {hi}", hi.min(lo), hi.max(lo + 1))));
+                issues.push(issue(
+                    "C006",
+                    "output.shift",
+                    message,
+                    format!("shift = [{}, {}], or shift = {hi}", hi.min(lo), hi.max(lo + 1)),
+                ));
             }
         }
         if self.weights.planes == 2 && self.parallel.batch > 1 {
@@ -386,8 +401,17 @@ impl Config {
         let c = target.capacity;
         let (block, ultra) = (c.bram * c.bram_bits, c.uram * 294_912);
         if bits > block.max(ultra) {
-            let message = format!("{bits} bits of weights exceed the {} bits of on-chip memory of {}", block.max(ultra), target.name);
-            issues.push(issue("C009", "weights.source", message, "source = \"stream\", or smaller k_max and m_max".into()));
+            let message = format!(
+                "{bits} bits of weights exceed the {} bits of on-chip memory of {}",
+                block.max(ultra),
+                target.name
+            );
+            issues.push(issue(
+                "C009",
+                "weights.source",
+                message,
+                "source = \"stream\", or smaller k_max and m_max".into(),
+            ));
         }
     }
 
@@ -418,7 +442,10 @@ impl Config {
         let mut hw = Hardware { implementation: implementation(target.family), style, ..self.hardware_plain() };
         if self.weights.source == SourceName::Resident {
             let (depth, bits) = self.resident_bits();
-            hw.resident = Some((depth as i64, bits > target.capacity.bram * target.capacity.bram_bits / 2 && target.capacity.uram > 0));
+            hw.resident = Some((
+                depth as i64,
+                bits > target.capacity.bram * target.capacity.bram_bits / 2 && target.capacity.uram > 0,
+            ));
         }
         if self.output.kind == OutputName::Requant {
             let shift = match self.output.shift {
@@ -444,8 +471,12 @@ impl Config {
         if beats >= fill {
             return vec![];
         }
-        let message = format!("filling the tables takes {fill} cycles, all rows of a slab only {beats}: weights will wait");
-        let help = format!("m_lanes = {} or fewer keeps the weight stream busy", (i64::from(self.shape.m_max) * hw.planes / fill).max(1));
+        let message =
+            format!("filling the tables takes {fill} cycles, all rows of a slab only {beats}: weights will wait");
+        let help = format!(
+            "m_lanes = {} or fewer keeps the weight stream busy",
+            (i64::from(self.shape.m_max) * hw.planes / fill).max(1)
+        );
         vec![Issue { warning: true, ..issue("C020", "parallel.m_lanes", message, help) }]
     }
 }

@@ -26,7 +26,11 @@ pub fn total(hw: &Hardware, family: Family) -> Cost {
 pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     let rows = hw.batch * hw.m_lanes;
     let tables = hw.batch * hw.terms();
-    let entry = |part: &str, count: i64, each: Cost| PartCost { part: part.into(), count: count as u64, cost: each * count as f64 };
+    let entry = |part: &str, count: i64, each: Cost| PartCost {
+        part: part.into(),
+        count: count as u64,
+        cost: each * count as f64,
+    };
     let mut out = vec![
         entry("row (adders, tree, accumulator)", rows, row(hw.row(), family)),
         match hw.style {
@@ -124,7 +128,9 @@ fn term(hw: &Hardware) -> Cost {
 fn fill(hw: &Hardware) -> Cost {
     let x = (hw.term_group() * hw.act_bits) as f64;
     match hw.table() {
-        Some(_) => Cost { lut: (hw.act_bits + hw.term_bits() + 1) as f64, ff: x + hw.term_bits() as f64, ..Cost::default() },
+        Some(_) => {
+            Cost { lut: (hw.act_bits + hw.term_bits() + 1) as f64, ff: x + hw.term_bits() as f64, ..Cost::default() }
+        }
         None => Cost { lut: x, ff: 2.0 * x, ..Cost::default() },
     }
 }

@@ -83,7 +83,13 @@ impl Table {
                 let term = at.iter().zip(&next).position(|(a, b)| a != b).unwrap_or(0);
                 let negate = next[term] < at[term];
                 let index = wanted.remove(&next);
-                steps.push(Step { clear: false, term: term as u8, negate, write: index.is_some(), index: index.unwrap_or(0) });
+                steps.push(Step {
+                    clear: false,
+                    term: term as u8,
+                    negate,
+                    write: index.is_some(),
+                    index: index.unwrap_or(0),
+                });
                 at = next;
             }
         }
@@ -131,7 +137,8 @@ fn nearest(at: &[i8], wanted: &BTreeMap<Vec<i8>, u8>) -> Vec<Vec<i8>> {
             }
         }
     }
-    let open = |p: &Vec<Vec<i8>>| p.last().map_or(0, |e| neighbours(e).iter().filter(|n| wanted.contains_key(*n)).count());
+    let open =
+        |p: &Vec<Vec<i8>>| p.last().map_or(0, |e| neighbours(e).iter().filter(|n| wanted.contains_key(*n)).count());
     found.into_iter().min_by_key(open).unwrap_or_default()
 }
 
@@ -177,7 +184,11 @@ mod tests {
         for table in ALL {
             let (mut sum, mut ram) = (0, BTreeMap::new());
             for s in table.program() {
-                sum = if s.clear { 0 } else { sum + if s.negate { -x[usize::from(s.term)] } else { x[usize::from(s.term)] } };
+                sum = if s.clear {
+                    0
+                } else {
+                    sum + if s.negate { -x[usize::from(s.term)] } else { x[usize::from(s.term)] }
+                };
                 if s.write {
                     ram.insert(s.index, sum);
                 }

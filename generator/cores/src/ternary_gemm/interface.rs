@@ -1,8 +1,8 @@
 //! Ports, registers, tensors and stream layouts of `ternary-gemm`.
 
 use bitlathe_spec::{
-    Access, Axis, Carrier, DType, DimSpec, Dir, Extent, Field, FieldValue, Interface, LaneVar, Layout, LoopVar, Register,
-    Role, Scalar, Stream, TensorSpec,
+    Access, Axis, Carrier, DType, DimSpec, Dir, Extent, Field, FieldValue, Interface, LaneVar, Layout, LoopVar,
+    Register, Role, Scalar, Stream, TensorSpec,
 };
 
 use super::config::Derived;
@@ -116,7 +116,10 @@ fn activations(hw: &Hardware) -> Carry<'static> {
             group: 1,
             lane_bits: hw.act_bits as u32,
             code: "plain".into(),
-            axes: vec![axis(&[("pass", hw.batch), ("vector", 1)], 1), axis(&[("slab", hw.k_lanes), ("k", 1)], hw.k_lanes)],
+            axes: vec![
+                axis(&[("pass", hw.batch), ("vector", 1)], 1),
+                axis(&[("slab", hw.k_lanes), ("k", 1)], hw.k_lanes),
+            ],
         },
     }
 }
@@ -185,7 +188,8 @@ fn parameters(hw: &Hardware, r: &Requantized) -> Vec<Carry<'static>> {
         layout: layout(bits, planes),
     };
     let two = hw.planes == 2;
-    let mut out = vec![carry("mult", DType::U16, (0, 65535), None, "Multiplier of the scale, mult / 2^shift.", 16, two)];
+    let mut out =
+        vec![carry("mult", DType::U16, (0, 65535), None, "Multiplier of the scale, mult / 2^shift.", 16, two)];
     if let Shift::Range(lo, hi) = r.shift {
         out.push(carry("shift", DType::U8, (lo, hi), None, "Shift of the scale.", 8, false));
     }
@@ -201,10 +205,8 @@ fn outputs(hw: &Hardware) -> Carry<'static> {
         Some(r) => (DType::I16, r.bits),
     };
     let mut loops = vec![looped("pass", "T", hw.batch), looped("tile", "M", hw.m_lanes)];
-    let mut axes = vec![
-        axis(&[("pass", hw.batch), ("vector", 1)], 1),
-        axis(&[("tile", hw.m_lanes), ("row", 1)], hw.m_lanes),
-    ];
+    let mut axes =
+        vec![axis(&[("pass", hw.batch), ("vector", 1)], 1), axis(&[("tile", hw.m_lanes), ("row", 1)], hw.m_lanes)];
     if planes {
         loops.push(counted("plane", 2));
         axes.insert(0, axis(&[("plane", 1)], 1));
@@ -220,7 +222,14 @@ fn outputs(hw: &Hardware) -> Carry<'static> {
         default: None,
         doc: "Outputs, one tile of one vector a beat.",
         last: true,
-        layout: Layout { loops, lanes: vec![lane("row", hw.m_lanes)], group: 1, lane_bits: bits as u32, code: "plain".into(), axes },
+        layout: Layout {
+            loops,
+            lanes: vec![lane("row", hw.m_lanes)],
+            group: 1,
+            lane_bits: bits as u32,
+            code: "plain".into(),
+            axes,
+        },
     }
 }
 
@@ -236,15 +245,24 @@ fn registers(hw: &Hardware) -> Vec<Register> {
         value,
         doc: doc.into(),
     };
-    let register = |name: &str, offset, fields, doc: &str| Register { name: name.into(), offset, fields, doc: doc.into() };
+    let register =
+        |name: &str, offset, fields, doc: &str| Register { name: name.into(), offset, fields, doc: doc.into() };
     let none = FieldValue::None;
-    let sticky = |name: &str, lsb, doc: &str| Field { lsb, ..field(name, 1, Access::WriteOneToClear, (0, 1), 0, FieldValue::None, doc) };
+    let sticky = |name: &str, lsb, doc: &str| Field {
+        lsb,
+        ..field(name, 1, Access::WriteOneToClear, (0, 1), 0, FieldValue::None, doc)
+    };
     let count = |name: &str, max: i64, dim: &str, by: i64, doc: &str| {
         let value = FieldValue::Extent(Extent::CeilDiv { dim: dim.into(), by: by as u64 });
         field(name, width_of(max), Access::ReadWrite, (1, max as u64), 1, value, doc)
     };
     let mut out = vec![
-        register("id", 0x00, vec![field("magic", 32, Access::ReadOnly, (MAGIC, MAGIC), MAGIC, none.clone(), "\"BLTG\"")], "Identification."),
+        register(
+            "id",
+            0x00,
+            vec![field("magic", 32, Access::ReadOnly, (MAGIC, MAGIC), MAGIC, none.clone(), "\"BLTG\"")],
+            "Identification.",
+        ),
         register(
             "status",
             0x04,
@@ -254,21 +272,40 @@ fn registers(hw: &Hardware) -> Vec<Register> {
             ],
             "Sticky errors.",
         ),
-        register("slabs", 0x08, vec![count("k_slabs", hw.slabs_max, "K", hw.k_lanes, "Slabs of activations in a vector.")], "Length of a dot product."),
-        register("tiles", 0x0c, vec![count("m_tiles", hw.tiles_max, "M", hw.m_lanes, "Tiles of rows in the matrix.")], "Number of outputs."),
+        register(
+            "slabs",
+            0x08,
+            vec![count("k_slabs", hw.slabs_max, "K", hw.k_lanes, "Slabs of activations in a vector.")],
+            "Length of a dot product.",
+        ),
+        register(
+            "tiles",
+            0x0c,
+            vec![count("m_tiles", hw.tiles_max, "M", hw.m_lanes, "Tiles of rows in the matrix.")],
+            "Number of outputs.",
+        ),
     ];
     if let Some(r) = hw.requant.filter(|r| !r.per_row) {
-        let scalar = |name: &str, width, max, doc: &str| field(name, width, Access::ReadWrite, (0, max), 0, FieldValue::Tensor(name.into()), doc);
+        let scalar = |name: &str, width, max, doc: &str| {
+            field(name, width, Access::ReadWrite, (0, max), 0, FieldValue::Tensor(name.into()), doc)
+        };
         out.push(register("scale", 0x10, vec![scalar("mult", 16, 65535, "Multiplier.")], "Multiplier of every row."));
         if let Shift::Range(lo, hi) = r.shift {
-            let shift = Field { min: lo as u64, reset: lo as u64, ..scalar("shift", width_of(hi), hi as u64, "Shift.") };
+            let shift =
+                Field { min: lo as u64, reset: lo as u64, ..scalar("shift", width_of(hi), hi as u64, "Shift.") };
             out.push(register("shift", 0x14, vec![shift], "Shift of every row."));
         }
-        out.push(register("zero_point", 0x18, vec![scalar("zp", 8, 255, "Two's complement.")], "Zero point of every row."));
+        out.push(register(
+            "zero_point",
+            0x18,
+            vec![scalar("zp", 8, 255, "Two's complement.")],
+            "Zero point of every row.",
+        ));
     }
     if hw.resident.is_some() {
         let value = FieldValue::Extent(Extent::Const(1));
-        let reload = field("reload", 1, Access::Trigger, (0, 1), 0, value, "The next weight beats replace those on chip.");
+        let reload =
+            field("reload", 1, Access::Trigger, (0, 1), 0, value, "The next weight beats replace those on chip.");
         out.push(register("control", 0x1c, vec![reload], "Starts actions."));
     }
     out

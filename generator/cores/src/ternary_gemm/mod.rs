@@ -187,7 +187,9 @@ impl Core for Configured {
     fn import(&self, weights: &ModelTensor) -> Result<Imported, String> {
         let (shape, data, scale, notes) = match weights {
             ModelTensor::Ternary { shape, data, scale, notes } => (*shape, data.clone(), Some(scale), notes.clone()),
-            ModelTensor::Int { shape, data } => (*shape, ternary_values(data, shape[1]).map_err(|e| e.to_string())?, None, vec![]),
+            ModelTensor::Int { shape, data } => {
+                (*shape, ternary_values(data, shape[1]).map_err(|e| e.to_string())?, None, vec![])
+            }
             ModelTensor::Float { .. } => {
                 return Err("the weights are real numbers; --ternarize absmean rounds them to -1, 0 and +1".into());
             }

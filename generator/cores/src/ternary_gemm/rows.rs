@@ -193,7 +193,12 @@ pub fn dot_row(shape: RowShape) -> Rc<Unit> {
             .done();
         owed.drive_part(slot, 1, &nb);
     };
-    m.generate_if(whole.gt(0), ["g_pairs", "g_no_pair"], || m.generate_for("g_pair", &whole, |i| pair("pair", &(2 * i), true, i)), || {});
+    m.generate_if(
+        whole.gt(0),
+        ["g_pairs", "g_no_pair"],
+        || m.generate_for("g_pair", &whole, |i| pair("pair", &(2 * i), true, i)),
+        || {},
+    );
     m.generate_if(pairs.ne_to(&whole), ["g_odd", "g_even"], || pair("odd", &(2 * &whole), false, &whole), || {});
     let sums_q = ck.reg("pair_sums_q", uint(&pairs * &w1));
     let owed_q = ck.reg("pair_owed_q", uint(&pairs));

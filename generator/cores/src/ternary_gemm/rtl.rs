@@ -5,7 +5,9 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, clog2, concat, lit, sint, uint};
+use bitlathe_hdl::{
+    Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, clog2, concat, lit, sint, uint,
+};
 use bitlathe_spec::{Interface, Rounding};
 
 use super::control::{address_bits, issue_control};
@@ -519,12 +521,13 @@ impl<'a> Top<'a> {
                 x_q.next_when(&side.load.bit(b), &side.x);
                 (*x_q).clone()
             } else {
-                let banks = [("x_bank0_q", !&side.write_bank), ("x_bank1_q", side.write_bank.clone())].map(|(n, chosen)| {
-                    let q = hold(n);
-                    let take = m.wire(&n.replace("_q", "_load"), &(side.load.bit(b) & &chosen));
-                    q.next_when(&take, &side.x);
-                    q
-                });
+                let banks =
+                    [("x_bank0_q", !&side.write_bank), ("x_bank1_q", side.write_bank.clone())].map(|(n, chosen)| {
+                        let q = hold(n);
+                        let take = m.wire(&n.replace("_q", "_load"), &(side.load.bit(b) & &chosen));
+                        q.next_when(&take, &side.x);
+                        q
+                    });
                 m.wire("x_active", &bank.select(&*banks[1], &*banks[0]))
             };
             // The last group may reach beyond the slab: zeros stand there.
@@ -717,7 +720,11 @@ impl<'a> Top<'a> {
             let spread = |name: &str, v: &Expr, n: i64| m.wire(name, &v.slice(0, n).repeat(n * &p.rows));
             let shift8 = m.wire("shift_byte", &concat(&[&lit(0, uint(8 - hw.shift_bits())), &regs.shift]));
             m.allow(&shift8, "UNUSEDSIGNAL", "only a run-time shift reads it");
-            (spread("mult_all", &regs.mult, 16), runtime.then(|| spread("shift_all", &shift8, 8)), spread("zp_all", &regs.zp, 8))
+            (
+                spread("mult_all", &regs.mult, 16),
+                runtime.then(|| spread("shift_all", &shift8, 8)),
+                spread("zp_all", &regs.zp, 8),
+            )
         };
         let y_ready = m.wire_later("y_ready", bit());
         let last_plane_beat = m.wire("requant_accept", &(&beat.valid & &final_plane));

@@ -110,7 +110,9 @@ fn parameters(d: &Derived, m: usize, values: Values, r: &mut Random, tensors: &m
     let rows = if q.per_row { m } else { 1 };
     let mult = if values == Values::Random { 0 } else { 65535 };
     let planes = d.hardware.planes as usize;
-    let mults = (0..planes * rows).map(|_| if mult > 0 { mult } else { 1i64 << r.below(17) }.min(65535) - i64::from(r.below(2) == 0)).collect();
+    let mults = (0..planes * rows)
+        .map(|_| if mult > 0 { mult } else { 1i64 << r.below(17) }.min(65535) - i64::from(r.below(2) == 0))
+        .collect();
     let shape = if planes == 2 { vec![2, rows] } else { vec![rows] };
     tensors.insert("mult".into(), Tensor::new(DType::U16, shape, mults));
     if let crate::parts::requantize::Shift::Range(lo, hi) = q.shift {

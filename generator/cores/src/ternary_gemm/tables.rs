@@ -27,7 +27,9 @@ pub fn table_lutram(ports: i64, width: i64, index_bits: i64) -> Rc<Unit> {
 /// A table in flip-flops with a multiplexer a read port: the baseline for devices without distributed memory.
 pub fn table_mux(ports: i64, width: i64, index_bits: i64) -> Rc<Unit> {
     let m = Module::new("table_mux");
-    m.doc("Lookup table in flip-flops: two banks, one write port, PORTS registered read ports with a multiplexer each.");
+    m.doc(
+        "Lookup table in flip-flops: two banks, one write port, PORTS registered read ports with a multiplexer each.",
+    );
     let (p, w, a) = table_params(&m, ports, width, index_bits);
     let t = table_ports(&m, &p, &w, &a);
     let depth = m.localparam("DEPTH", a.pow2());
@@ -133,7 +135,11 @@ pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
     let words: Vec<u64> = program
         .iter()
         .map(|s| {
-            u64::from(s.index) | u64::from(s.write) << iw | u64::from(s.negate) << (iw + 1) | u64::from(s.clear) << (iw + 2) | u64::from(s.term) << (iw + 3)
+            u64::from(s.index)
+                | u64::from(s.write) << iw
+                | u64::from(s.negate) << (iw + 1)
+                | u64::from(s.clear) << (iw + 2)
+                | u64::from(s.term) << (iw + 3)
         })
         .collect();
     let word = m.rom("step_word", &step, iw + 5, &words);
@@ -156,10 +162,8 @@ pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
     bank.next(&*bank ^ &*written);
     let set = m.wire("set", &concat(&[&(&*written & &*bank), &(&*written & !&*bank)]));
     full.next((&*full | &set) & !&free);
-    final_q.next(concat(&[
-        &set.bit(1).select(&*job_end, final_q.bit(1)),
-        &set.bit(0).select(&*job_end, final_q.bit(0)),
-    ]));
+    final_q
+        .next(concat(&[&set.bit(1).select(&*job_end, final_q.bit(1)), &set.bit(0).select(&*job_end, final_q.bit(0))]));
     m.output("full_o", &full);
     m.output("final_o", &final_q);
     m.finish()

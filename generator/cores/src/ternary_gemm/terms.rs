@@ -6,7 +6,13 @@ use bitlathe_hdl::{Dim, Module, Unit, bit, concat, uint};
 
 /// One activation against the weights of all rows: the value where the weight is not zero; the row's adder takes the sign.
 pub fn term_addsub(rows: i64, act_bits: i64) -> Rc<Unit> {
-    term("term_addsub", "One activation for all rows: gated by weight /= 0; its sign goes to the adder.", rows, act_bits, 0)
+    term(
+        "term_addsub",
+        "One activation for all rows: gated by weight /= 0; its sign goes to the adder.",
+        rows,
+        act_bits,
+        0,
+    )
 }
 
 /// One activation times the weights of all rows.

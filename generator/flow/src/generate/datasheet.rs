@@ -413,12 +413,12 @@ fn instance(subject: &Subject) -> String {
 
 fn commands(subject: &Subject) -> Vec<String> {
     let (config, family) = (subject.config_file(), subject.core.target().family.name());
-    let name = subject.core.name();
+    let (name, top) = (subject.core.name(), subject.core.interface().top);
     vec![
         format!("bitlathe gen {config} -o {name}          # this folder"),
         format!("bitlathe verify {config}          # RTL against model and schedule"),
         format!("bitlathe synth {config} --flow {family}          # measured resources"),
-        format!("cd {name}/tb && iverilog -g2005 -o tb.vvp {name}_tb.v ../rtl/*.v && vvp -n tb.vvp"),
+        format!("cd {name}/tb && iverilog -g2005 -o tb.vvp {top}_tb.v ../rtl/*.v && vvp -n tb.vvp"),
     ]
 }
 

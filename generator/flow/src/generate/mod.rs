@@ -117,7 +117,7 @@ pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<Source
     let mut files: Vec<SourceFile> =
         rtl.files.iter().map(|f| SourceFile { path: format!("rtl/{}", f.path), text: f.text.clone() }).collect();
     let bench = testbench::testbench(&subject, &jobs).render()?;
-    files.push(file(format!("tb/{name}_tb.v"), bench));
+    files.push(file(format!("tb/{}_tb.v", core.interface().top), bench));
     files.extend(vectors::files(&subject, &jobs));
     files.push(file(format!("{name}.core"), manifest::fusesoc(&subject).render()?));
     files.push(file("model.md".into(), model_page::model_page(&subject, &jobs)?.render()?));

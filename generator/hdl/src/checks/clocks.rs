@@ -22,7 +22,10 @@ fn run(unit: &Unit, errors: &mut Vec<Error>) {
                 errors.push(Error {
                     code: Code::Crossing,
                     module: d.name.clone(),
-                    cause: format!("`{}` samples `{}` of another clock", d.signals[c.target.sig].name, d.signals[source].name),
+                    cause: format!(
+                        "`{}` samples `{}` of another clock",
+                        d.signals[c.target.sig].name, d.signals[source].name
+                    ),
                     help: "pass it through a register marked as synchroniser and a second one".into(),
                     place,
                 });

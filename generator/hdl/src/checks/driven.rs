@@ -58,7 +58,12 @@ enum Coverage {
 enum Span {
     Whole,
     /// First bit, bits, step and count.
-    Comb { lo: i64, width: i64, last: i64, count: i64 },
+    Comb {
+        lo: i64,
+        width: i64,
+        last: i64,
+        count: i64,
+    },
 }
 
 fn collect(items: &[Item], copies: i64, drivers: &mut [Vec<Span>]) {
@@ -88,8 +93,10 @@ fn collect(items: &[Item], copies: i64, drivers: &mut [Vec<Span>]) {
 fn coverage(d: &Data, id: usize, spans: &[Span]) -> Coverage {
     let width = d.signals[id].ty.width.value();
     let whole = spans.iter().filter(|s| matches!(s, Span::Whole)).count();
-    let partial: i64 = spans.iter().map(|s| if let Span::Comb { width, count, .. } = s { width * count } else { 0 }).sum();
-    let reach = spans.iter().map(|s| if let Span::Comb { width, last, lo, .. } = s { (*last).max(*lo) + width } else { 0 });
+    let partial: i64 =
+        spans.iter().map(|s| if let Span::Comb { width, count, .. } = s { width * count } else { 0 }).sum();
+    let reach =
+        spans.iter().map(|s| if let Span::Comb { width, last, lo, .. } = s { (*last).max(*lo) + width } else { 0 });
     match (whole, partial) {
         (0, 0) => Coverage::Missing,
         (1, 0) => Coverage::Exact,
