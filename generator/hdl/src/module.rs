@@ -636,10 +636,10 @@ fn check_target(body: &Rc<Body>, target: &Expr, part: Option<&(Dim, Dim)>, value
         let cause = format!("a value of module `{}` drives a signal of `{}`", other.name(), body.name());
         body.error(Code::Foreign, cause, "pass it through a port of the instance");
     }
-    if let (Some((lo, hi)), Op::Const(_)) = (value.range(), &value.node.op) {
-        if want.range().is_some_and(|(min, max)| lo < min || hi > max) {
-            body.error(Code::Overflow, format!("constant {lo} does not fit {}", want.text()), "widen the target");
-        }
+    if let (Some((lo, hi)), Op::Const(_)) = (value.range(), &value.node.op)
+        && want.range().is_some_and(|(min, max)| lo < min || hi > max)
+    {
+        body.error(Code::Overflow, format!("constant {lo} does not fit {}", want.text()), "widen the target");
     }
     if let Some((lo, w)) = part {
         for (at, width) in [(lo.value(), w.value()), (lo.last_value(), w.last_value())] {

@@ -42,7 +42,7 @@ impl Text {
         if self.tight { self.s.clone() } else { format!("({})", self.s) }
     }
 
-    fn as_signed(self, want: bool) -> Self {
+    fn into_sign(self, want: bool) -> Self {
         match (self.signed, want) {
             (false, true) => Self::tight(format!("$signed({})", self.s), true),
             (true, false) => Self::tight(format!("$unsigned({})", self.s), false),
@@ -198,7 +198,7 @@ impl Printer<'_> {
             Item::Localparam(name, dim) => self.line(&format!("localparam {name} = {dim};")),
             Item::Assign(target, value) => {
                 let signed = self.target_signed(target);
-                let value = self.expr(value).as_signed(signed).s;
+                let value = self.expr(value).into_sign(signed).s;
                 let line = format!("assign {} = {value};", self.target(target));
                 self.line(&line);
             }
@@ -206,7 +206,7 @@ impl Printer<'_> {
             Item::Memory(id) => self.memory(*id),
             Item::MemWrite { mem, clock, enable, addr, data } => {
                 let name = &self.d.memories[*mem].name;
-                let write = format!("{name}[{}] <= {};", self.expr(addr).s, self.expr(data).as_signed(false).s);
+                let write = format!("{name}[{}] <= {};", self.expr(addr).s, self.expr(data).into_sign(false).s);
                 let line = format!("always @(posedge {}) if ({}) {write}", self.name(*clock), self.expr(enable).s);
                 self.line(&line);
             }
@@ -307,7 +307,7 @@ impl Printer<'_> {
                     let width = c.target.part.as_ref().map_or(&self.d.signals[c.target.sig].ty.width, |p| &p.1);
                     let signed = self.target_signed(&c.target);
                     let zero = literal(v, &Ty { width: width.clone(), signed });
-                    let line = format!("  {} <= {};", self.target(&c.target), zero.as_signed(signed).s);
+                    let line = format!("  {} <= {};", self.target(&c.target), zero.into_sign(signed).s);
                     self.line(&line);
                 }
             }
@@ -330,7 +330,7 @@ impl Printer<'_> {
     fn updates(&mut self, regs: &[&Clocked]) {
         for c in regs {
             let signed = self.target_signed(&c.target);
-            let line = format!("  {} <= {};", self.target(&c.target), self.expr(&c.next).as_signed(signed).s);
+            let line = format!("  {} <= {};", self.target(&c.target), self.expr(&c.next).into_sign(signed).s);
             self.line(&line);
         }
     }
@@ -360,7 +360,7 @@ impl Printer<'_> {
                         InstanceOf::Unit(u) => u.port_type(port).is_some_and(|t| t.signed),
                         _ => e.ty().signed,
                     };
-                    self.expr(e).as_signed(signed).s
+                    self.expr(e).into_sign(signed).s
                 }
                 Connection::Out(t) => self.target(t),
             };
@@ -386,10 +386,10 @@ impl Printer<'_> {
             Op::Signal(id) => Text::tight(self.name(*id).to_owned(), e.node.ty.signed),
             Op::Const(v) => literal(*v, &e.node.ty),
             Op::Named(n) => Text::tight(n.clone(), false),
-            Op::Not(a) => Text::tight(format!("~{}", self.expr(a).as_signed(false).parens()), false),
+            Op::Not(a) => Text::tight(format!("~{}", self.expr(a).into_sign(false).parens()), false),
             Op::Bin(op, a, b) => self.binary(*op, a, b),
             Op::Mux(c, a, b) => {
-                let (x, y) = (self.expr(a).as_signed(false), self.expr(b).as_signed(false));
+                let (x, y) = (self.expr(a).into_sign(false), self.expr(b).into_sign(false));
                 Text::loose(format!("{} ? {} : {}", self.expr(c).parens(), x.parens(), y.parens()))
             }
             Op::Slice(a, lo) => {
@@ -397,7 +397,7 @@ impl Printer<'_> {
                 let base = self.expr(a);
                 // A vector of one bit is declared without a range and takes no select.
                 if (whole && !matches!(a.node.op, Op::Named(_))) || a.width().constant() == Some(1) {
-                    return base.as_signed(false);
+                    return base.into_sign(false);
                 }
                 Text::tight(format!("{}{}", base.s, part(lo, &e.node.ty.width)), false)
             }
@@ -422,7 +422,7 @@ impl Printer<'_> {
                 Text::tight(format!("{{{}{{{}}}}}", n.factor(), self.expr(a).s), false)
             }
             Op::Extend(a) => self.extend(a, &e.node.ty),
-            Op::Cast(a) => self.expr(a).as_signed(e.node.ty.signed),
+            Op::Cast(a) => self.expr(a).into_sign(e.node.ty.signed),
             Op::Reduce(c, a) => Text::tight(format!("({c}{})", self.expr(a).parens()), false),
             Op::MemRead(m, addr) => Text::tight(format!("{}[{}]", self.d.memories[*m].name, self.expr(addr).s), false),
         }
@@ -444,10 +444,10 @@ impl Printer<'_> {
         let (x, y) = (self.expr(a), self.expr(b));
         let signed = a.ty().signed || b.ty().signed;
         let with = |symbol: &str, x: Text, y: Text| Text::loose(format!("{} {symbol} {}", x.parens(), y.parens()));
-        let plain = |symbol: &str, x: Text, y: Text| with(symbol, x.as_signed(false), y.as_signed(false));
+        let plain = |symbol: &str, x: Text, y: Text| with(symbol, x.into_sign(false), y.into_sign(false));
         let chain = |symbol: &str, x: Text, y: Text| {
             let same = |e: &Expr| matches!(&e.node.op, Op::Bin(o, ..) if *o == op);
-            let side = |t: Text, e: &Expr| if same(e) { t.as_signed(false).s } else { t.as_signed(false).parens() };
+            let side = |t: Text, e: &Expr| if same(e) { t.into_sign(false).s } else { t.into_sign(false).parens() };
             Text::loose(format!("{} {symbol} {}", side(x, a), side(y, b)))
         };
         match op {
@@ -456,15 +456,15 @@ impl Printer<'_> {
             BinOp::And => chain("&", x, y),
             BinOp::Or => chain("|", x, y),
             BinOp::Xor => chain("^", x, y),
-            BinOp::Mul => Text { signed, ..with("*", x.as_signed(signed), y.as_signed(signed)) },
+            BinOp::Mul => Text { signed, ..with("*", x.into_sign(signed), y.into_sign(signed)) },
             BinOp::Eq => plain("==", x, y),
             BinOp::Ne => plain("!=", x, y),
-            BinOp::Lt => with("<", x.as_signed(signed), y.as_signed(signed)),
-            BinOp::Le => with("<=", x.as_signed(signed), y.as_signed(signed)),
-            BinOp::Gt => with(">", x.as_signed(signed), y.as_signed(signed)),
-            BinOp::Ge => with(">=", x.as_signed(signed), y.as_signed(signed)),
+            BinOp::Lt => with("<", x.into_sign(signed), y.into_sign(signed)),
+            BinOp::Le => with("<=", x.into_sign(signed), y.into_sign(signed)),
+            BinOp::Gt => with(">", x.into_sign(signed), y.into_sign(signed)),
+            BinOp::Ge => with(">=", x.into_sign(signed), y.into_sign(signed)),
             BinOp::Shl => plain("<<", x, y),
-            BinOp::Shr if a.ty().signed => Text { signed: true, ..with(">>>", x.as_signed(true), y.as_signed(false)) },
+            BinOp::Shr if a.ty().signed => Text { signed: true, ..with(">>>", x.into_sign(true), y.into_sign(false)) },
             BinOp::Shr => plain(">>", x, y),
         }
     }

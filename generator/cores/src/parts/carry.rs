@@ -187,7 +187,7 @@ pub fn ternary_add(width: i64, implementation: i64) -> Rc<Unit> {
             let third = |[_, _, c, _, u]: [bool; 5]| c && u;
             let init = lut6_2(
                 |i @ [a, b, _, m, _]| a ^ b ^ m ^ third(i),
-                |i @ [a, b, _, _, _]| (a && b) || (a && third(i)) || (b && third(i)),
+                |i @ [a, b, _, _, _]| u8::from(a) + u8::from(b) + u8::from(third(i)) >= 2,
             );
             m.generate_for("g_bit", &w, |i| {
                 let inputs = [&a.bit(i), &b.bit(i), &c.bit(i), &majority.bit(i), &use_c];

@@ -27,6 +27,7 @@ pub fn about(d: &Derived) -> About {
         None => "int32".to_owned(),
         Some(r) => format!("int{}, {}", r.bits, r.rounding.name()),
     };
+    let meeting = if hw.table().is_some() { "Tables" } else { "Terms" };
     let mut definition = vec![match hw.planes {
         2 => "acc[p,t,m] = sum over k of W[p,m,k] * X[t,k], W in {-1, 0, +1}".to_owned(),
         _ => "acc[t,m] = sum over k of W[m,k] * X[t,k], W in {-1, 0, +1}".to_owned(),
@@ -50,8 +51,8 @@ pub fn about(d: &Derived) -> About {
         blocks: vec![
             block("Fill", format!("{} activations a slab", hw.k_lanes), &["x"]),
             block("Decode", format!("{} codes a beat, {}", hw.codes() * hw.m_lanes, hw.encoding), &["w"]),
-            block(if hw.table().is_some() { "Tables" } else { "Terms" }, format!("{} x {} rows", hw.terms() * hw.batch, hw.m_lanes), &["Fill", "Decode"]),
-            block("Rows", format!("{} adder trees", hw.m_lanes * hw.batch), &["Tables", "Terms"].map(|s| s)[..].iter().copied().filter(|s| (*s == "Tables") == hw.table().is_some()).collect::<Vec<_>>().as_slice()),
+            block(meeting, format!("{} x {} rows", hw.terms() * hw.batch, hw.m_lanes), &["Fill", "Decode"]),
+            block("Rows", format!("{} adder trees", hw.m_lanes * hw.batch), &[meeting]),
             block("Partial sums", format!("{} words", hw.tiles_max * hw.planes), &["Rows"]),
             block("Output", output, &["Partial sums"]),
         ],

@@ -366,16 +366,16 @@ impl Config {
         if o.kind == OutputName::Int32 {
             return;
         }
-        if let ShiftValue::Range([lo, hi]) = o.shift {
-            if lo >= hi {
-                let message = format!("a run-time shift from {lo} to {hi} leaves no choice");
-                issues.push(issue(
-                    "C006",
-                    "output.shift",
-                    message,
-                    format!("shift = [{}, {}], or shift = {hi}", hi.min(lo), hi.max(lo + 1)),
-                ));
-            }
+        if let ShiftValue::Range([lo, hi]) = o.shift
+            && lo >= hi
+        {
+            let message = format!("a run-time shift from {lo} to {hi} leaves no choice");
+            issues.push(issue(
+                "C006",
+                "output.shift",
+                message,
+                format!("shift = [{}, {}], or shift = {hi}", hi.min(lo), hi.max(lo + 1)),
+            ));
         }
         if self.weights.planes == 2 && self.parallel.batch > 1 {
             let message = "requantized planes are summed vector by vector, which wants batch = 1".into();

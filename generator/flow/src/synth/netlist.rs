@@ -139,11 +139,14 @@ mod tests {
     use serde_json::{Value, json};
 
     /// A netlist of (cell, inputs, outputs), ports as (name, net).
-    fn module(cells: &[(&str, &[(&str, u32)], &[(&str, u32)])]) -> Module {
+    /// Kind, inputs and outputs of a cell, each port with its net.
+    type Cell<'a> = (&'a str, &'a [(&'a str, u32)], &'a [(&'a str, u32)]);
+
+    fn module(cells: &[Cell]) -> Module {
         let ports = |ports: &[(&str, u32)], value: fn(u32) -> Value| -> Vec<(String, Value)> {
             ports.iter().map(|(name, net)| (name.to_string(), value(*net))).collect()
         };
-        let cell = |(kind, inputs, outputs): &(&str, &[(&str, u32)], &[(&str, u32)])| {
+        let cell = |(kind, inputs, outputs): &Cell| {
             let mut directions = ports(inputs, |_| json!("input"));
             directions.extend(ports(outputs, |_| json!("output")));
             let nets: Vec<_> =
