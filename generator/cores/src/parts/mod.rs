@@ -3,12 +3,14 @@
 //! | part | does |
 //! |---|---|
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
+//! | [`delay_line`] | a value some cycles later |
 //! | [`lfsr`] | 16-bit linear feedback shift register |
 //! | [`register_file`] | registers from a register map |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
 pub mod carry;
+pub mod delay_line;
 pub mod lfsr;
 pub mod register_file;
 pub mod replay;

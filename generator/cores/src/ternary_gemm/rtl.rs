@@ -17,6 +17,7 @@ use super::rows::{RowShape, dot_row};
 use super::tables::{fill_control, fill_lane, load_control, table_lutram, table_mux};
 use super::terms::{term_addsub, term_multiply};
 use crate::parts::carry::impl_param;
+use crate::parts::delay_line::delay_line;
 use crate::parts::lfsr;
 use crate::parts::register_file::register_file;
 use crate::parts::replay;
@@ -167,16 +168,20 @@ struct Pipe<'a> {
 
 impl Pipe<'_> {
     /// The value `n` enabled cycles later.
-    fn delay(&self, name: &str, value: &Expr, n: i64, reset: bool) -> Expr {
-        let mut v = value.clone();
-        for step in 1..=n {
-            let r = self.clock.reg(&format!("{name}_{step}_q"), v.ty().clone());
-            let r = if reset { r.reset_to(0) } else { r };
-            r.next_when(self.en, &v);
-            v = (*r).clone();
-        }
-        let _ = self.m;
-        v
+    fn delay(&self, name: &str, value: &Expr, n: impl Into<Dim>, reset: bool) -> Expr {
+        let n = n.into();
+        let width = value.width().clone();
+        let out = self.m.wire_later(&format!("{name}_delayed"), uint(&width));
+        self.m
+            .instance(&format!("u_delay_{name}"), &delay_line(width.value(), n.value(), reset))
+            .param("WIDTH", width)
+            .param("STAGES", n)
+            .clock(self.clock)
+            .input("en_i", self.en)
+            .input("value_i", value)
+            .output("value_o", &out)
+            .done();
+        (*out).clone()
     }
 }
 
@@ -198,6 +203,7 @@ struct Params {
     term: Dim,
     terms: Dim,
     codes: Dim,
+    levels: Dim,
     imp: Dim,
 }
 
@@ -230,6 +236,7 @@ impl<'a> Top<'a> {
             term: m.param("TERM_W", row.term_bits, 3..=24, "bits of a term"),
             terms: m.param("TERMS", row.terms, 1..=256, "terms a row and cycle"),
             codes: m.param("CODES", hw.codes(), 1..=256, "codes in a row's slice of a weight beat"),
+            levels: m.param("LEVELS", row.levels(), 0..=6, "levels of a row's adder tree"),
             imp: impl_param(&m, hw.implementation),
         };
         let ck = m.clock();
@@ -604,12 +611,12 @@ impl<'a> Top<'a> {
     /// The rows with their partial sums; gives the sums of all vectors one stage after the addition.
     fn rows(&self, pipe: &Pipe, issue: &Issue, signs: &Expr, terms: &Expr, tiles: &Dim) -> Expr {
         let (m, hw, p) = (&self.m, self.hw, &self.p);
-        let add = hw.add_stage();
+        let add = self.add_stage();
         m.comment("Partial sums: read two stages before the addition, written one stage after it");
-        let read_at = pipe.delay("psum_read", &issue.address, add - 2, false);
+        let read_at = pipe.delay("psum_read", &issue.address, &add - 2, false);
         let write_at = pipe.delay("psum_write", &read_at, 3, false);
-        let written = pipe.delay("sum_valid", &issue.accept, add + 1, true);
-        let keep = pipe.delay("keep", &issue.keep, add, false);
+        let written = pipe.delay("sum_valid", &issue.accept, &add + 1, true);
+        let keep = pipe.delay("keep", &issue.keep, &add, false);
         let word = &p.batch * &p.rows * &p.acc;
         let depth = if hw.planes == 2 { address_bits(tiles).pow2() * 2 } else { tiles.clone() };
         let mem = m.memory("psums", &word, depth, RamStyle::Block, "one word a tile: all rows of all vectors");
@@ -619,8 +626,6 @@ impl<'a> Top<'a> {
         let we = m.wire("psum_we", &(&written & pipe.en));
         mem.write(&self.ck, &we, &write_at, &sums);
         let unit = dot_row(hw.row());
-        let levels = hw.row().levels();
-        let lv = m.param("LEVELS", levels, 0..=6, "levels of a row's adder tree");
         m.generate_for("g_sum_vector", &p.batch, |b| {
             m.generate_for("g_row", &p.rows, |r| {
                 let at = b * &p.rows + r;
@@ -628,7 +633,7 @@ impl<'a> Top<'a> {
                     .param("TERMS", &p.terms)
                     .param("WIDTH", &p.term)
                     .param("ACC_W", &p.acc)
-                    .param("LEVELS", &lv)
+                    .param("LEVELS", &p.levels)
                     .param("IMPL", &p.imp)
                     .clock(&self.ck)
                     .input("en_i", pipe.en)
@@ -643,14 +648,19 @@ impl<'a> Top<'a> {
         (*sums).clone()
     }
 
+    /// Stage in which the partial sum is added, as a symbol.
+    fn add_stage(&self) -> Dim {
+        &self.p.levels + (self.hw.add_stage() - self.hw.row().levels())
+    }
+
     /// Finished sums: one beat a vector, straight out or through the requantizer.
     fn output(&self, pipe: &Pipe, issue: &Issue, sums: &Expr, en: &Wire, regs: &Registers) {
         let (m, hw, p) = (&self.m, self.hw, &self.p);
         m.comment("Output: the sums of a tile leave one vector a beat");
-        let add = hw.add_stage();
-        let emit = pipe.delay("emit", &(&issue.accept & &issue.emit), add + 1, true);
-        let job_last = pipe.delay("job_last", &issue.last, add + 1, false);
-        let plane = issue.plane.as_ref().map(|e| pipe.delay("plane", e, add + 1, false));
+        let add = self.add_stage();
+        let emit = pipe.delay("emit", &(&issue.accept & &issue.emit), &add + 1, true);
+        let job_last = pipe.delay("job_last", &issue.last, &add + 1, false);
+        let plane = issue.plane.as_ref().map(|e| pipe.delay("plane", e, &add + 1, false));
         let lane_w = &p.rows * &p.acc;
         let held = self.ck.reg("out_q", uint(&p.batch * &lane_w));
         let valid = self.ck.reg("out_valid_q", bit()).reset_to(0);
@@ -733,7 +743,7 @@ impl<'a> Top<'a> {
         // Without its parameters a tile waits, and with it everything behind and before: y must not be offered twice.
         let supplied = m.wire("parameters_ready", &(!&beat.valid | &ok));
         en.drive((!&y_valid | &*y_ready) & &supplied);
-        let y_valid = m.wire("y_valid", &(&y_valid & &supplied));
+        let y_valid = m.wire("y_offered", &(&y_valid & &supplied));
         taken.drive(&**en & &beat.valid & &beat.last_vector);
         if !r.per_row {
             m.allow(&taken, "UNUSEDSIGNAL", "parameters are registers");

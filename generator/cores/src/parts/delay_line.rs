@@ -1,0 +1,23 @@
+//! Delay line: a value a fixed number of enabled cycles later.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Module, Unit, bit, concat, uint};
+
+/// The line; with `reset` every stage starts at zero, without it the stages map to shift-register look-up tables.
+pub fn delay_line(width: i64, stages: i64, reset: bool) -> Rc<Unit> {
+    let m = Module::new(if reset { "delay_line_reset" } else { "delay_line" });
+    m.doc("A value STAGES enabled cycles later.");
+    let w = m.param("WIDTH", width, 1..=65536, "bits of the value");
+    let n = m.param("STAGES", stages, 1..=64, "cycles");
+    let ck = m.clock();
+    let en = m.input("en_i", bit());
+    let value = m.input("value_i", uint(&w));
+    let line = ck.reg("line_q", uint(&n * &w));
+    let line = if reset { line.reset_to(0) } else { line };
+    let moved = m.wire("moved", &concat(&[&*line, &value]));
+    m.allow(&moved, "UNUSEDSIGNAL", "the oldest value leaves");
+    line.next_when(&en, moved.slice(0, &n * &w));
+    m.output("value_o", &line.slice((&n - 1) * &w, &w));
+    m.finish()
+}
