@@ -190,7 +190,7 @@ impl RequantizeLane {
             16.0 * acc
         };
         let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
-        let lut = product + shifter + 2.0 * width + 2.0 * self.out_bits as f64;
+        let lut = product + shifter + width + 2.0 * self.out_bits as f64;
         let dsp = if product > 0.0 { 0.0 } else { 1.0 };
         Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
     }
