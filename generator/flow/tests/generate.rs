@@ -24,7 +24,7 @@ fn the_folder_is_whole_and_repeatable() {
         "fake.json",
         "model.md",
         "rtl/fake_gemm.v",
-        "tb/fake_tb.v",
+        "tb/fake_gemm_tb.v",
         "tb/w.hex",
         "tb/x.hex",
         "tb/y_expected.hex",
@@ -129,8 +129,8 @@ fn simulate(folder: &Path) -> String {
         text
     };
     let warnings =
-        run("iverilog", &["-g2005", "-Wall", "-Wno-timescale", "-o", "tb.vvp", "fake_tb.v", "../rtl/fake_gemm.v"]);
-    assert!(!warnings.contains("fake_tb.v"), "{warnings}");
+        run("iverilog", &["-g2005", "-Wall", "-Wno-timescale", "-o", "tb.vvp", "fake_gemm_tb.v", "../rtl/fake_gemm.v"]);
+    assert!(!warnings.contains("fake_gemm_tb.v"), "{warnings}");
     run("vvp", &["-n", "tb.vvp"])
 }
 
