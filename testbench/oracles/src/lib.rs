@@ -1,1 +1,1 @@
-//! t
+//! Nothing but tests: see `tests/`.
