@@ -1,0 +1,34 @@
+//! FIFO: keeps up to `DEPTH` beats in order.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Module, RamStyle, Unit, bit, concat, lit, uint};
+
+/// A first-word-fall-through FIFO of a power-of-two depth in look-up-table memory.
+pub fn fifo(width: i64, depth_bits: i64) -> Rc<Unit> {
+    let m = Module::new("fifo");
+    m.doc("First-word-fall-through FIFO of 2^DEPTH_W beats in distributed memory.");
+    let w = m.param("WIDTH", width, 1..=65536, "bits of a beat");
+    let a = m.param("DEPTH_W", depth_bits, 1..=12, "address bits");
+    let ck = m.clock();
+    let (s_valid, s_data) = (m.input("s_valid_i", bit()), m.input("s_data_i", uint(&w)));
+    let s_ready = m.output_wire("s_ready_o", bit());
+    let m_ready = m.input("m_ready_i", bit());
+    // One bit more than an address tells full from empty.
+    let pointer = &a + 1;
+    let (head, tail) = (ck.reg("head_q", uint(&pointer)).reset_to(0), ck.reg("tail_q", uint(&pointer)).reset_to(0));
+    let used = m.wire("used", &tail.wrapping_sub(&*head));
+    let empty = m.wire("empty", &used.eq_to(0));
+    s_ready.drive(!used.msb());
+    let push = m.wire("push", &(&s_valid & !used.msb()));
+    let pop = m.wire("pop", &(&m_ready & !&empty));
+    let one = concat(&[&lit(0, uint(&a)), &lit(1, bit())]);
+    tail.next_when(&push, tail.wrapping_add(&one));
+    head.next_when(&pop, head.wrapping_add(&one));
+    let mem = m.memory("beats", &w, a.pow2(), RamStyle::Distributed, "");
+    mem.write(&ck, &push, &tail.slice(0, &a), &s_data);
+    let front = m.wire("front", &mem.read(&head.slice(0, &a)));
+    m.output("m_valid_o", &!&empty);
+    m.output("m_data_o", &front);
+    m.finish()
+}
