@@ -10,7 +10,7 @@ use bitlathe_spec::Family;
 use rayon::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let seed = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(2026);
+    let seed = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(777);
     let tools = Tools::discover()?;
     println!("| config | LUT predicted | LUT Yosys | | FF predicted | FF Yosys | |\n|---|---|---|---|---|---|---|");
     for kind in kinds() {

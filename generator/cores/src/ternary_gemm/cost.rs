@@ -32,7 +32,7 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
         cost: each * count as f64,
     };
     let mut out = vec![
-        entry("row (adders, tree, accumulator)", rows, row(hw.row(), family)),
+        entry("row (adders, tree, accumulator)", rows, row(hw, family)),
         match hw.style {
             Style::Lutram | Style::Mux => entry("lookup table", tables, table(hw, family)),
             Style::AddSub | Style::Multiply => entry("term", tables, term(hw)),
@@ -60,18 +60,21 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     out
 }
 
-fn row(shape: RowShape, family: Family) -> Cost {
+fn row(hw: &Hardware, family: Family) -> Cost {
+    let shape: RowShape = hw.row();
+    // A product has its sign already: no pending bit travels with it.
+    let owed = i64::from(hw.style != Style::Multiply);
     let adder = |width: i64, operands: f64| adder_cost(family, width as f64, operands);
     let (pairs, w1) = (shape.pairs(), shape.term_bits + 1);
     let mut c = adder(w1, 2.0) * pairs as f64;
-    c.ff += (pairs * (w1 + 1)) as f64;
+    c.ff += (pairs * (w1 + owed)) as f64;
     let (mut n, mut w) = (pairs, w1);
     while n > 2 {
         let (full, rest) = (n / 3, n % 3);
         c += adder(w + 2, 3.0) * full as f64;
         c += adder(w + 2, 2.0) * f64::from(u8::from(rest == 2));
         (n, w) = ((n + 2) / 3, w + 2);
-        c.ff += (n * (w + 1)) as f64;
+        c.ff += (n * (w + owed)) as f64;
     }
     c += adder(shape.acc_bits, if n == 2 { 3.0 } else { 2.0 });
     c.ff += shape.acc_bits as f64;
@@ -105,7 +108,7 @@ fn table(hw: &Hardware, family: Family) -> Cost {
         // A multiplexer of n inputs takes about 0.45 n look-up tables a bit, one bank select is shared by all rows.
         let per_bit = match entries {
             8 => 3.0,
-            16 => 7.2,
+            16 => 6.8,
             n => 0.46 * n as f64,
         };
         let used = match t {
@@ -144,10 +147,11 @@ fn decode(hw: &Hardware) -> Cost {
         "byte5" => codes * 3.0,
         _ => 0.0,
     };
-    let mut ff = codes * code.bits as f64 + terms;
+    let signs = if hw.style == Style::Multiply { 0.0 } else { terms };
+    let mut ff = codes * code.bits as f64 + signs;
     if !direct(&code, view) {
         lut += match code.name {
-            "byte5" => codes * 42.0,
+            "byte5" => codes * 55.0,
             "trit2" => 0.0,
             _ => codes * 5.0,
         };
@@ -155,10 +159,15 @@ fn decode(hw: &Hardware) -> Cost {
             * match view {
                 View::Table(Table::Dense(2)) => 3.6,
                 View::Table(Table::Dense(3)) => 5.0,
+                View::Table(_) if code.name == "trit2" => 31.0,
                 View::Table(_) => 55.0,
                 View::Weight => 0.0,
             };
         ff += terms * view_bits(view) as f64;
+        if code.name == "byte5" {
+            // Yosys moves the beat register behind the decoding table and keeps the codes for their check.
+            ff += codes * 2.0 * code.group as f64;
+        }
     }
     Cost { lut, ff, ..Cost::default() }
 }
