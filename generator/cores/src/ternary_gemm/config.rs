@@ -249,6 +249,11 @@ impl Default for OutputTable {
     }
 }
 
+/// Widest beat that the memory of resident weights takes.
+const RESIDENT_BEAT_BITS: u64 = 65_536;
+/// Most beats that it takes.
+const RESIDENT_BEATS: u64 = 1 << 20;
+
 /// A checked config: the config, its device, and the hardware's numbers.
 #[derive(Clone, Debug)]
 pub struct Derived {
@@ -374,7 +379,7 @@ impl Config {
                 "C006",
                 "output.shift",
                 message,
-                format!("shift = [{}, {}], or shift = {hi}", hi.min(lo), hi.max(lo + 1)),
+                if lo == hi { format!("shift = {lo}") } else { format!("shift = [{hi}, {lo}], the lower bound first") },
             ));
         }
         if self.weights.planes == 2 && self.parallel.batch > 1 {
@@ -397,21 +402,26 @@ impl Config {
         if self.weights.source != SourceName::Resident {
             return;
         }
-        let (_, bits) = self.resident_bits();
+        let (depth, bits) = self.resident_bits();
         let c = target.capacity;
-        let (block, ultra) = (c.bram * c.bram_bits, c.uram * 294_912);
-        if bits > block.max(ultra) {
+        let (room, beat) = ((c.bram * c.bram_bits).max(c.uram * 294_912), bits / depth);
+        if beat > RESIDENT_BEAT_BITS {
+            let message =
+                format!("a beat of resident weights has {beat} bits, its memory {RESIDENT_BEAT_BITS} at most");
+            let help = format!("m_lanes = {} or fewer", RESIDENT_BEAT_BITS * u64::from(self.parallel.m_lanes) / beat);
+            issues.push(issue("C010", "parallel.m_lanes", message, help));
+        }
+        if bits > room || depth > RESIDENT_BEATS {
             let message = format!(
-                "{bits} bits of weights exceed the {} bits of on-chip memory of {}",
-                block.max(ultra),
+                "{depth} beats of {beat} bits of weights exceed the on-chip memory of {}: {room} bits, {RESIDENT_BEATS} beats",
                 target.name
             );
-            issues.push(issue(
-                "C009",
-                "weights.source",
-                message,
-                "source = \"stream\", or smaller k_max and m_max".into(),
-            ));
+            let tiles = (room / beat).min(RESIDENT_BEATS) / (depth / self.hardware_plain().tiles_max as u64);
+            let help = match tiles * u64::from(self.parallel.m_lanes) {
+                0 => "source = \"stream\", or a smaller k_max".into(),
+                rows => format!("source = \"stream\", or m_max = {rows} at most"),
+            };
+            issues.push(issue("C009", "weights.source", message, help));
         }
     }
 
@@ -473,10 +483,132 @@ impl Config {
         }
         let message =
             format!("filling the tables takes {fill} cycles, all rows of a slab only {beats}: weights will wait");
-        let help = format!(
-            "m_lanes = {} or fewer keeps the weight stream busy",
-            (i64::from(self.shape.m_max) * hw.planes / fill).max(1)
-        );
+        let keeps = |lanes: &u32| i64::from(self.shape.m_max.div_ceil(*lanes)) * hw.planes >= fill;
+        let help = match (1..self.parallel.m_lanes).rev().find(keeps) {
+            Some(lanes) => format!("m_lanes = {lanes} or fewer keeps the weight stream busy"),
+            None => "so few rows cannot keep the weight stream busy; fewer m_lanes cost no time".into(),
+        };
         vec![Issue { warning: true, ..issue("C020", "parallel.m_lanes", message, help) }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A legal config with changes at dotted paths.
+    fn document(changes: &[(&str, Value)]) -> Value {
+        let mut c = json!({
+            "kind": "ternary-gemm", "name": "core", "target": {"name": "kv260"}, "shape": {"k_max": 256, "m_max": 256},
+            "act": {}, "parallel": {"k_lanes": 24, "m_lanes": 4}, "lookup": {}, "weights": {}, "output": {},
+        });
+        c["act"]["bits"] = json!(8);
+        for (path, value) in changes {
+            *path.split('.').fold(&mut c, |at, key| &mut at[key]) = value.clone();
+        }
+        c
+    }
+
+    fn issues(changes: &[(&str, Value)]) -> Vec<Issue> {
+        use crate::Kind;
+        crate::ternary_gemm::TernaryGemm.configure(&document(changes)).err().unwrap_or_default()
+    }
+
+    /// Each refusal: the changes, then code, path and a piece of the help.
+    #[test]
+    fn refusals_name_the_place_and_a_way_out() {
+        let refused = |changes: &[(&str, Value)], code: &str, path: &str, help: &str| {
+            let found = issues(changes);
+            assert!(
+                found.iter().any(|i| i.code == code && i.path == path && i.help.contains(help)),
+                "{changes:?}: {found:?}"
+            );
+        };
+        let requant = ("output.kind", json!("requant"));
+        refused(&[("target.name", json!("nothing"))], "C001", "target.name", "kv260");
+        refused(&[("name", json!("1st core"))], "C002", "name", "core_1stcore");
+        refused(&[("name", json!("module"))], "C002", "name", "module-core");
+        refused(&[("name", json!("dot-row"))], "C002", "name", "dot-row-core");
+        refused(&[("lookup.group", json!(2)), ("lookup.style", json!("mux"))], "C003", "lookup.group", "group = 3");
+        refused(&[("act.bits", json!(16)), ("shape.k_max", json!(65536))], "C004", "shape.k_max", "65535");
+        refused(&[("shape.k_max", json!(8))], "C005", "parallel.k_lanes", "8 or fewer");
+        refused(&[requant.clone(), ("output.shift", json!([9, 3]))], "C006", "output.shift", "[3, 9]");
+        refused(&[requant.clone(), ("output.shift", json!([47, 47]))], "C006", "output.shift", "shift = 47");
+        let two = ("weights.planes", json!(2));
+        refused(&[requant.clone(), two.clone(), ("parallel.batch", json!(2))], "C007", "parallel.batch", "batch = 1");
+        refused(&[requant, two, ("output.per_row", json!(false))], "C008", "output.per_row", "per_row = true");
+        let resident = ("weights.source", json!("resident"));
+        let wide = [("parallel.k_lanes", json!(256)), ("parallel.m_lanes", json!(256))];
+        refused(&[&[resident.clone()], &wide[..]].concat(), "C010", "parallel.m_lanes", "m_lanes = 152 or fewer");
+        // 2731 slabs of a tile of 4 x 8 codes of 5 bits; 64 UltraRAMs hold 43 such tiles.
+        let long = [("shape.k_max", json!(65536)), ("shape.m_max", json!(256))];
+        refused(&[&[resident], &long[..]].concat(), "C009", "weights.source", "m_max = 172 at most");
+    }
+
+    #[test]
+    fn the_help_of_a_refusal_is_itself_legal() {
+        let resident = [("weights.source", json!("resident")), ("shape.k_max", json!(65536))];
+        assert!(issues(&[&resident[..], &[("shape.m_max", json!(172))]].concat()).is_empty());
+        assert!(!issues(&[&resident[..], &[("shape.m_max", json!(173))]].concat()).is_empty());
+        let wide = [("weights.source", json!("resident")), ("parallel.k_lanes", json!(256))];
+        assert!(issues(&[&wide[..], &[("parallel.m_lanes", json!(152))]].concat()).is_empty());
+        assert!(issues(&[("name", json!("module-core"))]).is_empty());
+    }
+
+    #[test]
+    fn several_mistakes_are_refused_at_once() {
+        let found = issues(&[
+            ("target.name", json!("nothing")),
+            ("name", json!("9")),
+            ("lookup.group", json!(4)),
+            ("shape.m_max", json!(2)),
+        ]);
+        let codes: Vec<&str> = found.iter().map(|i| i.code).collect();
+        assert_eq!(codes, ["C001", "C002", "C003", "C005"]);
+    }
+
+    #[test]
+    fn the_shortest_file_is_enough_and_the_examples_parse() {
+        let short = "kind = \"ternary-gemm\"\nname = \"a\"\n[target]\nname = \"kv260\"\n[shape]\nk_max = 64\nm_max = 64\n\
+                     [parallel]\nk_lanes = 12\nm_lanes = 4\n";
+        let examples = [
+            short,
+            include_str!("../../../../examples/digits/layer1.toml"),
+            include_str!("../../../../examples/digits/layer2.toml"),
+            include_str!("../../../../examples/ternary-kv260.toml"),
+            include_str!("../../../../examples/ternary-sherry.toml"),
+            include_str!("../../../../examples/ternary-ecp5.toml"),
+        ];
+        for text in examples {
+            let config: Config = toml::from_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+            let derived = config.derive().unwrap_or_else(|e| panic!("{e:?}\n{text}"));
+            assert_eq!(derived.hardware.slabs_max, i64::from(config.shape.k_max.div_ceil(config.parallel.k_lanes)));
+        }
+        assert!(toml::from_str::<Config>(&format!("{short}surplus = 1\n")).is_err());
+    }
+
+    #[test]
+    fn partial_sums_have_the_bits_that_both_ends_need() {
+        for (bits, k_max) in [(4, 1), (4, 53), (8, 1), (8, 255), (8, 256), (8, 65536), (16, 32767), (16, 32768)] {
+            let config: Config =
+                serde_json::from_value(document(&[("act.bits", json!(bits)), ("shape.k_max", json!(k_max))])).unwrap();
+            let reach = i128::from(k_max) << (bits - 1);
+            let holds = |b: i64| reach < 1 << (b - 1);
+            assert!(holds(config.acc_bits()) && !holds(config.acc_bits() - 1), "{bits} {k_max}");
+        }
+    }
+
+    #[test]
+    fn a_short_matrix_warns_with_lanes_that_keep_up() {
+        let derive = |m_lanes: u32| {
+            let c: Config = serde_json::from_value(document(&[("parallel.m_lanes", json!(m_lanes))])).unwrap();
+            c.derive().unwrap().warnings
+        };
+        let found = derive(64);
+        assert!(found[0].warning && found[0].code == "C020", "{found:?}");
+        let lanes = found[0].help.split(' ').find_map(|w| w.parse().ok()).unwrap();
+        assert!(derive(lanes).is_empty() && !derive(lanes + 1).is_empty(), "{found:?}");
     }
 }

@@ -314,3 +314,60 @@ fn registers(hw: &Hardware) -> Vec<Register> {
 fn width_of(max: i64) -> u32 {
     64 - (max as u64).leading_zeros()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bitlathe_spec::{FieldValue, Slot};
+
+    use crate::{Kind, ternary_gemm::TernaryGemm};
+
+    /// A stream carries each element of its tensor once in each repetition: once a pass, or once a job.
+    #[test]
+    fn streams_carry_every_element_equally_often() {
+        for config in TernaryGemm.legal_pairs() {
+            let core = TernaryGemm.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
+            let (interface, job) = (core.interface(), core.random_job(9));
+            let batch = config["parallel"]["batch"].as_u64().unwrap();
+            for s in &interface.streams {
+                let shape = interface.tensor(&s.name).unwrap().resolve(&job.dims).unwrap();
+                let mut seen: BTreeMap<usize, u64> = BTreeMap::new();
+                let mut count = |slots: &[Slot]| {
+                    for slot in slots {
+                        if let Slot::Element(n) = slot {
+                            *seen.entry(*n).or_default() += 1;
+                        }
+                    }
+                };
+                s.layout.walk(&job.dims, &shape, |_, slots| count(slots)).unwrap();
+                let once = ["x", "y"].contains(&s.name.as_str()) || (s.name == "w" && s.last);
+                let times = if once { 1 } else { job.dims["T"].div_ceil(batch) };
+                assert_eq!(seen.len(), shape.iter().product::<usize>(), "{config}: {}", s.name);
+                assert!(seen.values().all(|n| *n == times), "{config}: {}", s.name);
+            }
+        }
+    }
+
+    #[test]
+    fn registers_have_their_own_words_and_bits() {
+        for config in TernaryGemm.legal_pairs() {
+            let core = TernaryGemm.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
+            let interface = core.interface();
+            let mut words = std::collections::BTreeSet::new();
+            for r in &interface.registers {
+                assert!(r.offset.is_multiple_of(4) && words.insert(r.offset), "{config}: {}", r.name);
+                let mut used = 0u64;
+                for f in &r.fields {
+                    let mask = ((1u64 << f.width) - 1) << f.lsb;
+                    assert!(used & mask == 0 && mask >> 32 == 0 && f.max >> f.width == 0, "{config}: {}", f.name);
+                    assert!(f.min <= f.reset && f.reset <= f.max, "{config}: {}", f.name);
+                    used |= mask;
+                    if let FieldValue::Tensor(name) = &f.value {
+                        assert!(interface.tensor(name).is_some(), "{config}: {name}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -20,12 +20,13 @@ use std::collections::BTreeMap;
 use bitlathe_golden::encoding::{Encoding, check_three_four};
 use bitlathe_golden::quantize::ternary_values;
 use bitlathe_golden::ternary::Inputs;
-use bitlathe_hdl::{Checked, Errors};
+use bitlathe_hdl::{Checked, Code, Errors};
 use bitlathe_spec::{DType, Dims, Family, Interface, Job, Target, Tensor};
 
 pub use config::{Config, Derived};
 use schedule::JobSize;
 
+use crate::parts::requantize::Shift;
 use crate::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
@@ -53,7 +54,9 @@ impl Kind for TernaryGemm {
             let help = "`bitlathe schema ternary-gemm` gives the legal keys and values".to_owned();
             vec![Issue { code: "C000", path: String::new(), message: e.to_string(), help, warning: false }]
         })?;
-        Ok(Box::new(Configured(config.derive()?)))
+        let core = Configured(config.derive()?);
+        core.check_top()?;
+        Ok(Box::new(core))
     }
 
     fn legal_pairs(&self) -> Vec<serde_json::Value> {
@@ -69,6 +72,19 @@ impl Kind for TernaryGemm {
 struct Configured(Derived);
 
 impl Configured {
+    /// Refuses a name that is a Verilog keyword or that of a module below the top.
+    fn check_top(&self) -> Result<(), Vec<Issue>> {
+        let Err(errors) = self.rtl() else { return Ok(()) };
+        let top = &self.0.hardware.top;
+        let taken = |e: &bitlathe_hdl::Error| matches!(e.code, Code::Name | Code::Clash) && e.module == *top;
+        if !errors.0.iter().any(taken) {
+            return Ok(());
+        }
+        let message = format!("`{top}` is a Verilog keyword or the name of a module of this core");
+        let help = format!("another name, such as `{}-core`", self.0.config.name);
+        Err(vec![Issue { code: "C002", path: "name".into(), message, help, warning: false }])
+    }
+
     fn encoding(&self) -> Option<Encoding> {
         Encoding::from_name(self.0.hardware.encoding)
     }
@@ -117,8 +133,13 @@ impl Core for Configured {
     fn check_job(&self, job: &Job) -> Result<(), String> {
         let Some(w) = job.tensors.get("w").filter(|_| self.0.hardware.encoding == "sherry5") else { return Ok(()) };
         let values: Vec<i8> = w.data.iter().map(|v| *v as i8).collect();
-        let columns = w.shape.last().copied().unwrap_or(1);
-        check_three_four(&values, columns, self.0.hardware.k_lanes as usize).map_err(|e| e.to_string())
+        let (columns, planes) = (w.shape.last().copied().unwrap_or(1), self.0.hardware.planes as usize);
+        let slab = self.0.hardware.k_lanes as usize;
+        for (plane, values) in values.chunks((values.len() / planes).max(1)).enumerate() {
+            let place = if planes == 2 { format!("plane {plane}, ") } else { String::new() };
+            check_three_four(values, columns, slab).map_err(|e| format!("`w`: {place}{e}"))?;
+        }
+        Ok(())
     }
 
     fn schedule(&self, dims: &Dims) -> u64 {
@@ -150,7 +171,7 @@ impl Core for Configured {
     }
 
     fn coverage(&self) -> Vec<&'static str> {
-        stimulus::COVERAGE.to_vec()
+        stimulus::coverage(&self.0)
     }
 
     fn corners(&self) -> Vec<Stimulus> {
@@ -167,16 +188,25 @@ impl Core for Configured {
 
     fn operands(&self, job: &Job, _: &str, index: usize) -> Vec<Operand> {
         let (Some(x), Some(w)) = (job.tensors.get("x"), job.tensors.get("w")) else { return vec![] };
-        let (k, m) = (dim(&job.dims, "K") as usize, dim(&job.dims, "M") as usize);
-        let (vector, row) = (index / m, index % m);
+        let [t, k, m] = ["T", "K", "M"].map(|n| dim(&job.dims, n) as usize);
+        let (vector, row) = (index / m % t, index % m);
+        let planes = self.0.hardware.planes as usize;
         let take = |t: &Tensor, at: usize| t.data.get(at * k..(at + 1) * k).map(<[i64]>::to_vec).unwrap_or_default();
-        let rows = x.shape.first().copied().unwrap_or(1).max(1);
-        // With two int32 planes the output index runs over planes too.
-        let (plane, vector) = (vector / rows, vector % rows);
-        vec![
-            Operand { name: format!("x[{vector}, 0..{k}]"), values: take(x, vector) },
-            Operand { name: format!("w[{row}, 0..{k}]"), values: take(w, plane * m + row) },
-        ]
+        let mut out = vec![Operand { name: format!("x[{vector}, 0..{k}]"), values: take(x, vector) }];
+        // An int32 output belongs to one plane, a requantized one to all.
+        let own = if self.0.hardware.requant.is_some() { 0..planes } else { index / (t * m)..index / (t * m) + 1 };
+        for plane in own {
+            let place = if planes == 2 { format!("{plane}, ") } else { String::new() };
+            out.push(Operand { name: format!("w[{place}{row}, 0..{k}]"), values: take(w, plane * m + row) });
+        }
+        for name in ["mult", "shift", "zp"] {
+            if let Some(tensor) = job.tensors.get(name) {
+                let rows = tensor.shape.last().copied().unwrap_or(1).max(1);
+                let values = tensor.data.chunks(rows).filter_map(|p| p.get(row % rows).copied()).collect();
+                out.push(Operand { name: format!("{name} of row {row}"), values });
+            }
+        }
+        out
     }
 
     fn encode(&self, _: &str, values: &[i64]) -> u64 {
@@ -197,6 +227,13 @@ impl Core for Configured {
         if self.0.hardware.encoding == "sherry5" {
             check_three_four(&data, shape[1], self.0.hardware.k_lanes as usize).map_err(|e| e.to_string())?;
         }
+        let mut notes = notes;
+        if self.0.hardware.planes == 2 {
+            notes.push(format!(
+                "this is one plane, [{}, {}]; the core takes two of them as [2, M, K]",
+                shape[0], shape[1]
+            ));
+        }
         let values = data.iter().map(|v| i64::from(*v)).collect();
         let mut tensors = BTreeMap::from([("w".to_owned(), Tensor::new(DType::I8, shape, values))]);
         if let Some(scale) = scale {
@@ -212,14 +249,123 @@ impl Core for Configured {
             (0..k).map(|q| x.data[i * k + q] as f64 * w.data[(plane * m + j) * k + q] as f64).sum()
         };
         let planes = self.0.hardware.planes as usize;
-        let all = (0..planes).flat_map(|p| (0..t * m).map(move |n| (p, n / m, n % m)));
-        BTreeMap::from([("y".to_owned(), all.map(|(p, i, j)| product(p, i, j)).collect())])
+        let Some(requant) = self.0.hardware.requant else {
+            let all = (0..planes).flat_map(|p| (0..t * m).map(move |n| (p, n / m, n % m)));
+            return BTreeMap::from([("y".to_owned(), all.map(|(p, i, j)| product(p, i, j)).collect())]);
+        };
+        // The scaled sum without rounding and saturation.
+        let scalar = |name: &str, plane: usize, row: usize| {
+            let tensor = job.tensors.get(name)?;
+            let rows = tensor.shape.last().copied().unwrap_or(1).max(1);
+            tensor.data.get(plane * rows + row % rows).map(|v| *v as f64)
+        };
+        let element = |i: usize, j: usize| {
+            let shift = match requant.shift {
+                Shift::Constant(s) => s as f64,
+                Shift::Range(..) => scalar("shift", 0, j).unwrap_or(0.0),
+            };
+            let sum: f64 = (0..planes).map(|p| product(p, i, j) * scalar("mult", p, j).unwrap_or(0.0)).sum();
+            sum / shift.exp2() + scalar("zp", 0, j).unwrap_or(0.0)
+        };
+        BTreeMap::from([("y".to_owned(), (0..t * m).map(|n| element(n / m, n % m)).collect())])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn cores() -> Vec<Box<dyn Core>> {
+        let make = |c: &serde_json::Value| TernaryGemm.configure(c).unwrap_or_else(|e| panic!("{c}: {e:?}"));
+        TernaryGemm.legal_pairs().iter().map(make).collect()
+    }
+
+    fn core(weights: serde_json::Value, group: u32) -> Box<dyn Core> {
+        let config = serde_json::json!({
+            "kind": "ternary-gemm", "name": "core", "target": {"name": "kv260"}, "shape": {"k_max": 64, "m_max": 16},
+            "parallel": {"k_lanes": 12, "m_lanes": 4}, "lookup": {"group": group}, "weights": weights,
+        });
+        TernaryGemm.configure(&config).unwrap_or_else(|e| panic!("{e:?}"))
+    }
+
+    /// Rounding moves a result by less than one; saturation only cuts.
+    #[test]
+    fn the_reference_is_the_model_without_rounding_and_saturation() {
+        for core in cores() {
+            let y = &core.interface().tensor("y").unwrap().range.clone();
+            let narrow = core.config()["output"]["narrow"] == true && core.config()["output"]["kind"] == "requant";
+            for job in (0..4).map(|s| core.random_job(s)) {
+                let (got, real) = (&core.golden(&job)["y"], &core.reference(&job)["y"]);
+                assert_eq!(got.data.len(), real.len());
+                for (g, r) in got.data.iter().zip(real) {
+                    let bounded = r.clamp((y.0 + i64::from(narrow)) as f64, y.1 as f64);
+                    assert!((*g as f64 - bounded).abs() < 1.0, "{}: {g} {r}", core.config());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn operands_of_an_exact_sum_give_the_sum() {
+        for core in cores().iter().filter(|c| c.config()["output"]["kind"] == "int32") {
+            let job = core.random_job(5);
+            for (index, y) in core.golden(&job)["y"].data.iter().enumerate() {
+                let found = core.operands(&job, "y", index);
+                let dot: i64 = found[0].values.iter().zip(&found[1].values).map(|(x, w)| x * w).sum();
+                assert_eq!((dot, found.len()), (*y, 2), "{}: {index}", core.config());
+            }
+        }
+    }
+
+    #[test]
+    fn operands_of_a_requantized_sum_hold_every_plane_and_the_scale() {
+        let both =
+            |c: &&Box<dyn Core>| c.config()["output"]["kind"] == "requant" && c.config()["weights"]["planes"] == 2;
+        let cores = cores();
+        let core = cores.iter().find(both).unwrap();
+        let found = core.operands(&core.random_job(5), "y", 0);
+        let names: Vec<&str> = found.iter().map(|o| o.name.split(['[', ' ']).next().unwrap()).collect();
+        assert_eq!(names[..4], ["x", "w", "w", "mult"]);
+        assert_eq!(found[3].values.len(), 2, "one multiplier a plane");
+    }
+
+    #[test]
+    fn a_broken_pattern_is_refused_with_plane_row_and_columns() {
+        let core = core(serde_json::json!({"encoding": "sherry5", "planes": 2}), 4);
+        let mut job = core.corners().swap_remove(1).job;
+        assert_eq!(core.check_job(&job), Ok(()));
+        let (k, m) = (job.dims["K"] as usize, job.dims["M"] as usize);
+        let w = job.tensors.get_mut("w").unwrap();
+        w.data[(m + 3) * k + 4..][..4].fill(1);
+        let text = core.check_job(&job).unwrap_err();
+        assert!(text.starts_with("`w`: plane 1, row 3, columns 4..=7"), "{text}");
+    }
+
+    #[test]
+    fn import_takes_ternary_weights_and_refuses_others() {
+        let plain = core(serde_json::json!({}), 3);
+        let scale = vec![0.5f32, 2.0];
+        let given = ModelTensor::Ternary { shape: [2, 2], data: vec![1, 0, -1, 1], scale, notes: vec!["a".into()] };
+        let found = plain.import(&given).unwrap();
+        assert_eq!(found.tensors["w"], Tensor::new(DType::I8, [2, 2], vec![1, 0, -1, 1]));
+        assert_eq!(found.tensors["scale"], Tensor::from_f32([2], &[0.5, 2.0]));
+        assert_eq!(found.notes, ["a"]);
+        let text = plain.import(&ModelTensor::Int { shape: [1, 3], data: vec![0, 2, 1] }).err().unwrap();
+        assert!(text.contains('2') && text.contains("row 0"), "{text}");
+        let text = plain.import(&ModelTensor::Float { shape: [1, 1], data: vec![0.3] }).err().unwrap();
+        assert!(text.contains("--ternarize absmean"), "{text}");
+        let zeros = ModelTensor::Int { shape: [1, 4], data: vec![0; 4] };
+        assert!(core(serde_json::json!({"encoding": "sherry5"}), 4).import(&zeros).is_err());
+        let notes = core(serde_json::json!({"planes": 2}), 3).import(&zeros).unwrap().notes;
+        assert!(notes[0].contains("[2, M, K]"), "{notes:?}");
+    }
+
+    #[test]
+    fn work_and_peak_are_counted_in_multiply_adds() {
+        let core = core(serde_json::json!({"planes": 2}), 3);
+        let dims = [("T", 3), ("K", 50), ("M", 7)].map(|(n, v)| (n.to_owned(), v)).into();
+        assert_eq!((core.useful_ops(&dims), core.ops_per_cycle()), (3 * 50 * 7 * 2, 48));
+    }
 
     #[test]
     fn every_pair_of_options_makes_a_checked_design_whose_ports_are_the_interface() {
