@@ -1,6 +1,7 @@
 //! The cores: one folder each, and the hardware parts that they share.
 
 mod core;
+mod pairwise;
 pub mod parts;
 pub mod random;
 pub mod ternary_gemm;
