@@ -1,11 +1,12 @@
 //! One lane of the requantizer: multiply, shift with rounding, add the zero point, saturate. All five rounding names.
 //!
 //! The product is cut at the shift; what lies below is one round bit and one sticky bit, and the names differ in when they
-//! add one. Stochastic rounding instead adds a random fraction of 16 bits before the cut.
+//! add one. Stochastic rounding instead adds a random fraction of 16 bits below the cut and takes its carry. The rounding
+//! is the carry into the addition of the zero point, so it costs no adder.
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
 use bitlathe_spec::{Family, Rounding};
 
 use crate::Cost;
@@ -79,44 +80,46 @@ impl RequantizeLane {
             Shift::Range(_, hi) => m.param("SHIFT_MAX", hi, 0..=47, "largest shift of the product"),
         };
         let (ck, en) = (m.clock(), m.input("en_i", bit()));
-        let a = m.input("acc_i", sint(&acc));
-        let mult = m.input("mult_i", uint(16));
+        let product = self.product(&m, &ck, &en, &acc);
         let zp = m.input("zp_i", sint(8));
-        let pw = &acc + 17 + i64::from(self.planes == 2);
-        let product = ck.reg("product_q", sint(&pw));
+        let zp_q = ck.reg("zp_q", sint(8));
+        zp_q.next_when(&en, &zp);
+        let (whole, up) = self.cut(&m, &ck, &en, &product, &s);
+        let y = self.saturate(&m, &ck, &en, &whole, &up, &zp_q, &out);
+        m.output("y_o", &y);
+        m.finish()
+    }
+
+    /// First stage: the product, and with planes the sum of two.
+    fn product(&self, m: &Module, ck: &Clock, en: &Expr, acc: &Dim) -> Expr {
+        let a = m.input("acc_i", sint(acc));
+        let mult = m.input("mult_i", uint(16));
+        let product = ck.reg("product_q", sint(acc + 17 + i64::from(self.planes == 2)));
         let exact = m.wire("exact", &(&a * &mult));
         if self.planes == 2 {
             let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
             m.describe(&take, "acc_i is valid; the product waits for its partner");
             let kept = add.select(&*product, 0);
-            product.next_when(&m.wire("take", &(&en & &take)), kept.wrapping_add(exact.extend(&pw)));
+            let sum = kept.wrapping_add(exact.extend(product.width()));
+            product.next_when(&m.wire("take", &(en & &take)), sum);
         } else {
-            product.next_when(&en, &exact);
+            product.next_when(en, &exact);
         }
-        let rounded = self.round(&m, &ck, &en, &product, &pw, &s);
-        let zp_1 = ck.reg("zp_1_q", sint(8));
-        let zp_2 = ck.reg("zp_2_q", sint(8));
-        zp_1.next_when(&en, &zp);
-        zp_2.next_when(&en, &*zp_1);
-        let y = self.saturate(&m, &rounded, &zp_2, &out);
-        let y_q = ck.reg("y_q", sint(&out));
-        y_q.next_when(&en, &y);
-        m.output("y_o", &y_q);
-        m.finish()
+        (*product).clone()
     }
 
-    /// The register after the rounding, as wide as the product.
-    fn round(&self, m: &Module, ck: &bitlathe_hdl::Clock, en: &Expr, product: &Expr, pw: &Dim, s: &Dim) -> Expr {
+    /// The product above the cut, and whether its rounding adds one.
+    fn cut(&self, m: &Module, ck: &Clock, en: &Expr, product: &Expr, s: &Dim) -> (Expr, Expr) {
         let stochastic = self.rounding == Rounding::Stochastic;
-        // Fraction bits below the cut: 16 random ones, or enough that the sticky bit sees everything.
+        // Fraction bits kept below the cut: 16 meet the random ones; otherwise all, so that the sticky bit misses nothing.
         let below = if stochastic { Dim::from(16) } else { s + 2 };
         let zeros = lit(0, uint(&below));
         let sign = product.msb().repeat(s + 1);
         let fixed = m.wire("fixed", &concat(&[&sign, product, &zeros]));
         m.allow(&fixed, "UNUSEDSIGNAL", "bits far above or below the cut");
-        let cut = pw + &below;
+        let width = product.width() + &below;
         let shifted = match self.shift {
-            Shift::Constant(_) => m.wire("shifted", &fixed.slice(s, &cut)),
+            Shift::Constant(_) => m.wire("shifted", &fixed.slice(s, &width)),
             Shift::Range(..) => {
                 let shift = m.input("shift_i", uint(6));
                 let q = ck.reg("shift_q", uint(6));
@@ -124,60 +127,59 @@ impl RequantizeLane {
                 let signed = m.wire("signed_fixed", &fixed.as_signed());
                 let moved = m.wire("moved", &signed.shr(&q));
                 m.allow(&moved, "UNUSEDSIGNAL", "copies of the sign");
-                m.wire("shifted", &moved.slice(0, &cut))
+                m.wire("shifted", &moved.slice(0, &width))
             }
         };
-        let rounded = ck.reg("rounded_q", sint(pw));
-        if stochastic {
-            let random = m.input("random_i", uint(16));
-            let r = ck.reg("random_q", uint(16));
-            r.next_when(en, &random);
-            let sum = m.wire("sum", &shifted.wrapping_add(concat(&[&lit(0, uint(pw)), &r])));
-            m.allow(&sum, "UNUSEDSIGNAL", "the fraction is dropped");
-            rounded.next_when(en, sum.slice(16, pw).as_signed());
-            return (*rounded).clone();
-        }
-        let whole = m.wire("whole", &shifted.slice(&below, pw));
+        let whole = m.wire("whole", &shifted.slice(&below, product.width()));
         let half = shifted.bit(&below - 1);
         let sticky = shifted.slice(0, &below - 1).any();
         let up = match self.rounding {
             Rounding::HalfUp => half,
             Rounding::HalfEven => half & (sticky | whole.bit(0)),
             Rounding::HalfAway => half & (sticky | !whole.msb()),
-            Rounding::Floor | Rounding::Stochastic => lit(0, bit()),
+            Rounding::Floor => {
+                m.allow(&shifted, "UNUSEDSIGNAL", "the fraction is dropped");
+                lit(0, bit())
+            }
+            Rounding::Stochastic => {
+                let random = m.input("random_i", uint(16));
+                let r = ck.reg("random_q", uint(16));
+                r.next_when(en, &random);
+                let sum = m.wire("fraction_sum", &(shifted.slice(0, 16) + &*r));
+                m.allow(&sum, "UNUSEDSIGNAL", "only its carry counts");
+                sum.msb()
+            }
         };
-        if self.rounding == Rounding::Floor {
-            m.allow(&shifted, "UNUSEDSIGNAL", "the fraction is dropped");
-            rounded.next_when(en, whole.as_signed());
-        } else {
-            let up = m.wire("round_up", &up);
-            let one = concat(&[&lit(0, uint(pw - 1)), &up]);
-            rounded.next_when(en, whole.wrapping_add(one).as_signed());
-        }
-        (*rounded).clone()
+        (whole, m.wire("round_up", &up))
     }
 
-    fn saturate(&self, m: &Module, rounded: &Expr, zp: &Expr, out: &Dim) -> Expr {
-        let sum = m.wire("with_zero_point", &(rounded + zp));
-        let rest = sum.width() - out;
-        let upper = m.wire("upper", &sum.slice(out - 1, &rest + 1));
-        let negative = sum.msb();
-        let fits = upper.all() | !upper.any();
-        let low = sum.slice(0, out);
-        let low = m.wire("low", &low);
+    /// Second stage: a sum biased by 2^(OUT_W-1), whose lower bound is zero, so that a synchronous reset clamps it there.
+    /// Third stage: the upper bound, by a synchronous set. Neither costs a multiplexer.
+    #[allow(clippy::too_many_arguments)]
+    fn saturate(&self, m: &Module, ck: &Clock, en: &Expr, whole: &Expr, up: &Expr, zp: &Expr, out: &Dim) -> Expr {
+        // Beyond this many bits no zero point brings a value back into the output's range.
+        let near = m.localparam("NEAR_W", out.larger(8) + 2);
+        let wide = m.wire("wide", &concat(&[&whole.msb().repeat(&near), whole]));
+        let above = m.wire("above", &wide.slice(&near - 1, whole.width() + 1));
+        let far = m.wire("far", &!(above.all() | !above.any()));
+        let biased_zp = biased(m, zp, out, &near);
+        let nearby = m.wire("nearby", &wide.slice(0, &near).as_signed());
+        let carry = m.wire("carry", &concat(&[&lit(0, bit()), up]).as_signed());
+        let sum = m.wire("sum", &(&nearby + &biased_zp).extend(&near + 2).wrapping_add(carry.extend(&near + 2)));
+        let least = i64::from(self.narrow);
+        let negative = if self.narrow { m.wire("negative", &(sum.msb() | !sum.any())) } else { sum.msb() };
+        let under = m.wire("under", &far.select(&whole.msb(), &negative));
+        let beyond = m.wire("beyond", &sum.slice(out, &near + 2 - out));
+        let over = m.wire("over", &far.select(!whole.msb(), !sum.msb() & beyond.any()));
+        let clamped = ck.reg("clamped_q", uint(out));
+        clamped.next_when(en, under.select(&lit(least, uint(out)), &sum.slice(0, out)));
+        let over_q = ck.reg("over_q", bit());
+        over_q.next_when(en, &over);
+        let unbiased = concat(&[&!clamped.msb(), &clamped.slice(0, out - 1)]);
         let most = concat(&[&lit(0, bit()), &lit(-1, sint(out - 1)).as_unsigned()]);
-        let least = if self.narrow {
-            concat(&[&lit(1, bit()), &lit(1, uint(out - 1))])
-        } else {
-            concat(&[&lit(1, bit()), &lit(0, uint(out - 1))])
-        };
-        let limit = m.wire("limit", &negative.select(&least, &most));
-        let mut clipped = fits.select(&low, &limit);
-        if self.narrow {
-            let forbidden = m.wire("most_negative", &(&negative & low.msb() & !low.slice(0, out - 1).any()));
-            clipped = forbidden.select(&least, &clipped);
-        }
-        m.wire("clipped", &clipped.as_signed())
+        let y = ck.reg("y_q", sint(out));
+        y.next_when(en, over_q.select(&most, &unbiased).as_signed());
+        (*y).clone()
     }
 
     /// Cost of one lane.
@@ -194,4 +196,21 @@ impl RequantizeLane {
         let dsp = if product > 0.0 { 0.0 } else { 1.0 };
         Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
     }
+}
+
+/// The zero point plus 2^(OUT_W-1) in NEAR_W bits; with eight or more output bits that flips a bit and costs nothing.
+fn biased(m: &Module, zp: &Expr, out: &Dim, near: &Dim) -> Expr {
+    let biased = m.wire_later("biased_zp", sint(near));
+    let wide = m.wire("zp_wide", &zp.extend(near));
+    let above = lit(0, uint(near - out));
+    let flip = || {
+        let flipped = concat(&[&above, &!wide.bit(out - 1), &wide.slice(0, out - 1)]);
+        biased.drive(flipped.as_signed());
+    };
+    let add = || {
+        let bias = concat(&[&above, &lit(1, bit()), &lit(0, uint(out - 1))]).as_signed();
+        biased.drive(wide.wrapping_add(bias));
+    };
+    m.generate_if(out.ge(8), ["g_flip", "g_add"], flip, add);
+    (*biased).clone()
 }
