@@ -56,7 +56,7 @@ pub struct Carry {
     pub default: Option<i64>,
     /// One sentence.
     pub doc: &'static str,
-    /// The stream; `None` for a register field.
+    /// The stream and whether it carries `last`; `None`: register fields, one an element.
     pub stream: Option<(Layout, bool)>,
 }
 
@@ -81,9 +81,16 @@ impl Carry {
             shape: self.shape.clone(),
             range: self.range,
             default: self.default,
-            carrier: if self.stream.is_some() { Carrier::Stream(name) } else { Carrier::Field(name) },
+            carrier: if self.stream.is_some() { Carrier::Stream(name) } else { Carrier::Fields(self.fields()) },
             doc: self.doc.into(),
         }
+    }
+
+    /// Names of the register fields that hold its elements: its own name, numbered where there are several.
+    pub fn fields(&self) -> Vec<String> {
+        let elements: u64 = self.shape.iter().map(|d| if let DimSpec::Fixed(n) = d { *n } else { 1 }).product();
+        let numbered = (0..elements).map(|n| format!("{}_{n}", self.name));
+        if elements == 1 { vec![self.name.into()] } else { numbered.collect() }
     }
 
     /// The stream, where it has one.
@@ -116,9 +123,10 @@ pub fn count(name: &str, max: i64, dim: &str, by: i64, doc: &str) -> Field {
     field(name, Access::ReadWrite, (1, max as u64), 1, value, doc)
 }
 
-/// The single element of the tensor of this name, 0 to `max`.
-pub fn scalar(name: &str, max: u64, doc: &str) -> Field {
-    field(name, Access::ReadWrite, (0, max), 0, FieldValue::Tensor(name.into()), doc)
+/// Element `index` of a tensor, 0 to `max`.
+pub fn element(name: &str, tensor: &str, index: usize, max: u64, doc: &str) -> Field {
+    let value = FieldValue::Element { tensor: tensor.into(), index };
+    field(name, Access::ReadWrite, (0, max), 0, value, doc)
 }
 
 /// The registers that every core begins with: identification, and sticky errors (its own first).

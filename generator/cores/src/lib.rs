@@ -1,5 +1,7 @@
 //! The cores: one folder each, and the hardware parts that they share.
 
+mod boundary;
+mod common;
 mod core;
 mod pairwise;
 pub mod parts;

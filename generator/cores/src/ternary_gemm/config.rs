@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::cost;
 use super::rtl::{Hardware, Requantized, Style};
 use crate::Issue;
+use crate::common::{ShiftValue, TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
-use crate::parts::requantize::Shift;
 
 /// A ternary matrix product by table lookup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,14 +37,6 @@ pub struct Config {
     /// The output.
     #[serde(default)]
     pub output: OutputTable,
-}
-
-/// The device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TargetTable {
-    /// A name that `bitlathe list` shows.
-    pub name: String,
 }
 
 /// Largest sizes of a job.
@@ -207,16 +199,6 @@ pub enum OutputName {
     Requant,
 }
 
-/// A constant shift, or the bounds of a run-time one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum ShiftValue {
-    /// Fixed at generation.
-    Constant(#[schemars(range(min = 0, max = 47))] u32),
-    /// Lowest and highest run-time shift.
-    Range(#[schemars(inner(range(min = 0, max = 47)))] [u32; 2]),
-}
-
 /// The output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -269,21 +251,12 @@ pub struct Derived {
     pub warnings: Vec<Issue>,
 }
 
-fn issue(code: &'static str, path: &str, message: String, help: String) -> Issue {
-    Issue { code, path: path.into(), message, help, warning: false }
-}
-
 impl Config {
     /// All semantic errors at once, or the numbers of the hardware.
     pub fn derive(&self) -> Result<Derived, Vec<Issue>> {
         let mut issues = vec![];
-        let target = Target::find(&self.target.name);
-        if target.is_none() {
-            let names: Vec<&str> = bitlathe_spec::TARGETS.iter().map(|t| t.name).collect();
-            let message = format!("there is no target `{}`", self.target.name);
-            issues.push(issue("C001", "target.name", message, format!("targets: {}", names.join(", "))));
-        }
-        self.check_name(&mut issues);
+        let target = check_target(&self.target.name, &mut issues);
+        check_name(&self.name, &mut issues);
         self.check_lookup(&mut issues);
         self.check_widths(&mut issues);
         self.check_output(&mut issues);
@@ -310,18 +283,6 @@ impl Config {
         // |x| reaches 2^(bits-1); the sum reaches +-k_max * 2^(bits-1).
         let reach = i64::from(self.shape.k_max) << (self.act.bits - 1);
         i64::from(64 - reach.leading_zeros()) + 1
-    }
-
-    fn check_name(&self, issues: &mut Vec<Issue>) {
-        let legal = self.name.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
-            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        if !legal {
-            let kept: String =
-                self.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
-            let message = format!("`{}` cannot name a Verilog module", self.name);
-            let help = format!("begin with a letter; letters, digits, - and _ only, such as `core_{kept}`");
-            issues.push(issue("C002", "name", message, help));
-        }
     }
 
     fn check_lookup(&self, issues: &mut Vec<Issue>) {
@@ -371,17 +332,7 @@ impl Config {
         if o.kind == OutputName::Int32 {
             return;
         }
-        if let ShiftValue::Range([lo, hi]) = o.shift
-            && lo >= hi
-        {
-            let message = format!("a run-time shift from {lo} to {hi} leaves no choice");
-            issues.push(issue(
-                "C006",
-                "output.shift",
-                message,
-                if lo == hi { format!("shift = {lo}") } else { format!("shift = [{hi}, {lo}], the lower bound first") },
-            ));
-        }
+        o.shift.check("output.shift", issues);
         if self.weights.planes == 2 && self.parallel.batch > 1 {
             let message = "requantized planes are summed vector by vector, which wants batch = 1".into();
             issues.push(issue("C007", "parallel.batch", message, "batch = 1, or output.kind = \"int32\"".into()));
@@ -430,7 +381,7 @@ impl Config {
         let (k, m) = (i64::from(self.parallel.k_lanes), i64::from(self.parallel.m_lanes));
         let up = |a: u32, b: i64| (i64::from(a) + b - 1) / b;
         Hardware {
-            top: self.name.replace('-', "_"),
+            top: top_module(&self.name),
             implementation: 0,
             k_lanes: k,
             m_lanes: m,
@@ -458,10 +409,7 @@ impl Config {
             ));
         }
         if self.output.kind == OutputName::Requant {
-            let shift = match self.output.shift {
-                ShiftValue::Constant(s) => Shift::Constant(s.into()),
-                ShiftValue::Range([lo, hi]) => Shift::Range(lo.into(), hi.into()),
-            };
+            let shift = self.output.shift.shift();
             let (bits, o) = (self.output.bits.into(), &self.output);
             hw.requant = Some(Requantized { bits, narrow: o.narrow, rounding: o.rounding, shift, per_row: o.per_row });
         }

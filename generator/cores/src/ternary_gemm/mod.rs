@@ -20,12 +20,13 @@ use std::collections::BTreeMap;
 use bitlathe_golden::encoding::{Encoding, check_three_four};
 use bitlathe_golden::quantize::ternary_values;
 use bitlathe_golden::ternary::Inputs;
-use bitlathe_hdl::{Checked, Code, Errors};
+use bitlathe_hdl::{Checked, Errors};
 use bitlathe_spec::{DType, Dims, Family, Interface, Job, Target, Tensor};
 
 pub use config::{Config, Derived};
 use schedule::JobSize;
 
+use crate::common;
 use crate::parts::requantize::Shift;
 use crate::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
@@ -50,12 +51,10 @@ impl Kind for TernaryGemm {
     }
 
     fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>> {
-        let config: Config = serde_json::from_value(document.clone()).map_err(|e| {
-            let help = "`bitlathe schema ternary-gemm` gives the legal keys and values".to_owned();
-            vec![Issue { code: "C000", path: String::new(), message: e.to_string(), help, warning: false }]
-        })?;
+        let read = serde_json::from_value(document.clone());
+        let config: Config = read.map_err(|e| common::unreadable(self.name(), &e))?;
         let core = Configured(config.derive()?);
-        core.check_top()?;
+        common::check_top(core.name(), &core.rtl())?;
         Ok(Box::new(core))
     }
 
@@ -72,19 +71,6 @@ impl Kind for TernaryGemm {
 struct Configured(Derived);
 
 impl Configured {
-    /// Refuses a name that is a Verilog keyword or that of a module below the top.
-    fn check_top(&self) -> Result<(), Vec<Issue>> {
-        let Err(errors) = self.rtl() else { return Ok(()) };
-        let top = &self.0.hardware.top;
-        let taken = |e: &bitlathe_hdl::Error| matches!(e.code, Code::Name | Code::Clash) && e.module == *top;
-        if !errors.0.iter().any(taken) {
-            return Ok(());
-        }
-        let message = format!("`{top}` is a Verilog keyword or the name of a module of this core");
-        let help = format!("another name, such as `{}-core`", self.0.config.name);
-        Err(vec![Issue { code: "C002", path: "name".into(), message, help, warning: false }])
-    }
-
     fn encoding(&self) -> Option<Encoding> {
         Encoding::from_name(self.0.hardware.encoding)
     }
