@@ -4,6 +4,7 @@
 //! scale becomes an integer pair ([`dyadic`]), where real values are quantized ([`quantize`]), and in the reference for
 //! error figures ([`float`]).
 
+mod arguments;
 pub mod dyadic;
 pub mod encoding;
 pub mod float;
@@ -12,6 +13,7 @@ pub mod quantize;
 pub mod rounding;
 pub mod ternary;
 
+pub use arguments::ArgumentError;
 pub use dyadic::{Dyadic, DyadicError, dyadic_constant_shift, dyadic_runtime};
 pub use encoding::{EncodeError, Encoding};
 pub use lfsr::Lfsr;
