@@ -4,14 +4,17 @@
 //! scale becomes an integer pair ([`dyadic`]), where real values are quantized ([`quantize`]), and in the reference for
 //! error figures ([`float`]).
 
+mod arguments;
 pub mod dyadic;
 pub mod encoding;
 pub mod float;
 pub mod lfsr;
 pub mod quantize;
+pub mod quantizer;
 pub mod rounding;
 pub mod ternary;
 
+pub use arguments::ArgumentError;
 pub use dyadic::{Dyadic, DyadicError, dyadic_constant_shift, dyadic_runtime};
 pub use encoding::{EncodeError, Encoding};
 pub use lfsr::Lfsr;
