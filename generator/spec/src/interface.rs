@@ -155,6 +155,7 @@ impl Interface {
     pub fn names(spec: &TensorSpec) -> impl Iterator<Item = &str> {
         spec.shape.iter().filter_map(|d| match d {
             DimSpec::Named(s) => Some(s.as_str()),
+            DimSpec::CeilDiv { dim, .. } => Some(dim.as_str()),
             DimSpec::Fixed(_) => None,
         })
     }

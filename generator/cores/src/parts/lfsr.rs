@@ -19,3 +19,19 @@ pub fn lfsr16() -> Rc<Unit> {
     m.output("state_o", &state);
     m.finish()
 }
+
+/// Four bits, x^4 + x^3 + 1: `s' = {s[2:0], s3 ^ s2}`, period 15.
+pub fn lfsr4() -> Rc<Unit> {
+    let m = Module::new("lfsr4");
+    m.doc("4-bit LFSR, x^4 + x^3 + 1. Restart wins over step.");
+    let seed = m.param("SEED", 1, 1..=15, "state after reset and restart");
+    let ck = m.clock();
+    let (step, restart) = (m.input("step_i", bit()), m.input("restart_i", bit()));
+    let state = ck.reg("state_q", uint(4));
+    let feedback = state.bit(3) ^ state.bit(2);
+    let first = m.constant("FIRST", &seed, 4);
+    let stepped = step.select(concat(&[&state.slice(0, 3), &feedback]), &*state);
+    state.next((restart | ck.reset()).select(&first, &stepped));
+    m.output("state_o", &state);
+    m.finish()
+}

@@ -2,22 +2,32 @@
 //!
 //! | part | does |
 //! |---|---|
+//! | [`buffer`] | deep FIFO with a registered read |
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
 //! | [`delay_line`] | a value some cycles later |
+//! | [`divider`] | quotient, one bit a cycle |
 //! | [`fifo`] | first-word-fall-through queue |
-//! | [`lfsr`] | 16-bit linear feedback shift register |
+//! | [`lfsr`] | linear feedback shift registers |
+//! | [`max_tree`] | largest of several values |
+//! | [`normalise`] | leading zeros, and the value without them |
 //! | [`register_file`] | registers from a register map |
 //! | [`stream_register`] | skid buffer |
+//! | [`sum_tree`] | sum of several values |
 //! | [`width_converter`] | wide beats to narrow ones |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
+pub mod buffer;
 pub mod carry;
 pub mod delay_line;
+pub mod divider;
 pub mod fifo;
 pub mod lfsr;
+pub mod max_tree;
+pub mod normalise;
 pub mod register_file;
 pub mod replay;
 pub mod requantize;
 pub mod stream_register;
+pub mod sum_tree;
 pub mod width_converter;
