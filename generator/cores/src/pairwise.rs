@@ -13,7 +13,7 @@ pub type OptionValues = (&'static str, &'static str, Vec<Value>);
 
 /// What the cover is made of.
 pub struct Space<'a> {
-    /// All options.
+    /// All options; the first value of each is the one that stands where the option has no effect.
     pub options: Vec<OptionValues>,
     /// The rest of a config, with the given name.
     pub base: fn(&str) -> Value,
@@ -43,7 +43,18 @@ impl Space<'_> {
 
     /// One value for every option, at random.
     pub fn draw(&self, r: &mut Random) -> Vec<usize> {
-        self.options.iter().map(|o| r.below(o.2.len() as u64) as usize).collect()
+        self.quiet(self.options.iter().map(|o| r.below(o.2.len() as u64) as usize).collect())
+    }
+
+    /// The choice with the first value for every option without an effect.
+    fn quiet(&self, mut choice: Vec<usize>) -> Vec<usize> {
+        let c = self.config(&choice, "quiet");
+        for (o, (table, key, _)) in self.options.iter().enumerate() {
+            if !(self.acts)(&c, table, key) {
+                choice[o] = 0;
+            }
+        }
+        choice
     }
 
     /// The pairs that a choice tries: those where both options have an effect.
@@ -95,12 +106,12 @@ impl Space<'_> {
             let mut candidates = vec![known.clone()];
             for n in 0..CANDIDATES {
                 // Half of the draws vary the known choice, which is legal; half are free.
-                let mut choice = self.draw(&mut r);
+                let mut choice: Vec<usize> = self.options.iter().map(|o| r.below(o.2.len() as u64) as usize).collect();
                 if n % 2 == 0 {
                     choice.iter_mut().zip(known).for_each(|(c, k)| *c = if r.below(3) == 0 { *k } else { *c });
                 }
                 [first, second].iter().for_each(|&(o, v)| choice[o] = v);
-                candidates.push(choice);
+                candidates.push(self.quiet(choice));
             }
             let gain = |c: &Vec<usize>| self.pairs_of(c).iter().filter(|p| open.contains_key(*p)).count();
             let tries_first = |c: &Vec<usize>| self.pairs_of(c).contains(&(first, second));

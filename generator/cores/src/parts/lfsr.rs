@@ -21,10 +21,10 @@ pub fn lfsr16() -> Rc<Unit> {
 }
 
 /// Four bits, x^4 + x^3 + 1: `s' = {s[2:0], s3 ^ s2}`, period 15.
-pub fn lfsr4() -> Rc<Unit> {
+pub fn lfsr4(seed: i64) -> Rc<Unit> {
     let m = Module::new("lfsr4");
     m.doc("4-bit LFSR, x^4 + x^3 + 1. Restart wins over step.");
-    let seed = m.param("SEED", 1, 1..=15, "state after reset and restart");
+    let seed = m.param("SEED", seed, 1..=15, "state after reset and restart");
     let ck = m.clock();
     let (step, restart) = (m.input("step_i", bit()), m.input("restart_i", bit()));
     let state = ck.reg("state_q", uint(4));

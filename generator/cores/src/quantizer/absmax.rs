@@ -60,11 +60,10 @@ fn row_scale(in_bits: i64, out_bits: i64) -> Rc<Unit> {
     let (a_valid, a) = (m.input("a_valid_i", bit()), m.input("a_i", uint(&w)));
     let a_ready = m.output_wire("a_ready_o", bit());
     let ready = m.input("scale_ready_i", bit());
-    let zeros_w = w.clog2();
     let (zeros, value) = normalise(&m, "a", &a, in_bits - 1);
     let valid = ck.reg("valid_q", bit()).reset_to(0);
     let amax = ck.reg("amax_q", uint(&w));
-    let zeros_q = ck.reg("zeros_q", uint(&zeros_w));
+    let zeros_q = ck.reg("zeros_q", zeros.ty().clone());
     let normal = ck.reg("normal_q", uint(&w));
     let div_ready = m.wire_later("div_ready", bit());
     let free = m.wire("free", &(!&*valid | &*div_ready));
@@ -77,7 +76,7 @@ fn row_scale(in_bits: i64, out_bits: i64) -> Rc<Unit> {
     // The divider is free only when its quotient was taken, so what belongs to the quotient is kept beside it.
     let start = m.wire("start", &(&*valid & &*div_ready));
     let kept_amax = ck.reg("kept_amax_q", uint(&w));
-    let kept_zeros = ck.reg("kept_zeros_q", uint(&zeros_w));
+    let kept_zeros = ck.reg("kept_zeros_q", zeros.ty().clone());
     kept_amax.next_when(&start, &*amax);
     kept_zeros.next_when(&start, &*zeros_q);
     let top = m.localparam("TOP", (&out - 1).pow2() - 1);

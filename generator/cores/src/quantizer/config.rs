@@ -206,7 +206,9 @@ impl MethodName {
         use MethodName as M;
         match key {
             "method.rounding" => matches!(self, M::Requant | M::Pot | M::DualScale | M::Iqr),
-            "method.per_channel" => matches!(self, M::Requant | M::Pot | M::DualScale | M::Iqr | M::Ovp | M::Stochastic),
+            "method.per_channel" => {
+                matches!(self, M::Requant | M::Pot | M::DualScale | M::Iqr | M::Ovp | M::Stochastic)
+            }
             "method.seeds" => self == M::Stochastic,
             "method.element" | "method.block" | "input.frac" => self == M::Mx,
             "method.size" => self == M::Hadamard,
@@ -278,7 +280,10 @@ impl Config {
                 issues.push(issue("C031", "parallel.lanes", message, nearest(&|l| l.is_multiple_of(2))));
             }
             MethodName::Mx | MethodName::Hadamard if !lanes.is_power_of_two() => {
-                let message = format!("`{}` works on blocks of 2^n elements: {lanes} lanes do not divide them", self.method.name.name());
+                let message = format!(
+                    "`{}` works on blocks of 2^n elements: {lanes} lanes do not divide them",
+                    self.method.name.name()
+                );
                 issues.push(issue("C031", "parallel.lanes", message, nearest(&u32::is_power_of_two)));
             }
             _ => {}
@@ -290,7 +295,12 @@ impl Config {
         match m.name {
             MethodName::Absmax if !matches!(bits, 16 | 32) => {
                 let message = format!("`absmax` divides in 16 or 32 bits, not in {bits}");
-                issues.push(issue("C032", "input.bits", message, format!("bits = {}", if bits < 24 { 16 } else { 32 })));
+                issues.push(issue(
+                    "C032",
+                    "input.bits",
+                    message,
+                    format!("bits = {}", if bits < 24 { 16 } else { 32 }),
+                ));
             }
             MethodName::Iqr if bits < 8 => {
                 let message = format!("the histogram takes the top 8 of an element's bits; it has {bits}");
@@ -299,7 +309,11 @@ impl Config {
             MethodName::Hadamard => {
                 let growth = m.size.trailing_zeros();
                 if bits + growth > 32 {
-                    let message = format!("sums of {} elements of {bits} bits need {} bits, outputs have 32", m.size, bits + growth);
+                    let message = format!(
+                        "sums of {} elements of {bits} bits need {} bits, outputs have 32",
+                        m.size,
+                        bits + growth
+                    );
                     issues.push(issue("C032", "input.bits", message, format!("bits = {} or fewer", 32 - growth)));
                 }
                 if m.size > self.shape.c_max {

@@ -133,7 +133,11 @@ fn transform(hw: &Hardware, size: i64) -> Vec<PartCost> {
         let kept = if *d > 1 { (hw.lanes * width) as f64 * (*d as f64 / 32.0).ceil() / 2.0 } else { 0.0 };
         let lanes = (hw.lanes * width) as f64;
         let flops = if *d == 1 { 2.0 * lanes } else { lanes };
-        out.push(entry("beat butterfly", 1, Cost { lut: 3.0 * lanes + kept, lutram: kept, ff: flops, ..Cost::default() }));
+        out.push(entry(
+            "beat butterfly",
+            1,
+            Cost { lut: 3.0 * lanes + kept, lutram: kept, ff: flops, ..Cost::default() },
+        ));
         width += 1;
     }
     out

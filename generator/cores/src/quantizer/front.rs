@@ -159,19 +159,13 @@ impl Front {
         m.finish()
     }
 
-    fn group_end(
-        &self,
-        m: &Module,
-        ck: &Clock,
-        accept: &Wire,
-        row_end: &Wire,
-    ) -> Expr {
+    fn group_end(&self, m: &Module, ck: &Clock, accept: &Wire, row_end: &Wire) -> Expr {
         let Span::Beats(beats) = self.span else {
             return match self.span {
-                Span::Row => m.wire("end", row_end),
+                Span::Row => m.wire("group_end", row_end),
                 _ => {
                     m.allow(row_end, "UNUSEDSIGNAL", "every beat is a group");
-                    m.wire("end", &lit(1, bit()))
+                    m.wire("group_end", &lit(1, bit()))
                 }
             };
         };
@@ -179,18 +173,12 @@ impl Front {
         let bits = beats.clog2();
         let at = ck.reg("beat_q", uint(&bits)).reset_to(0);
         let full = at.eq_to(m.constant("LAST_BEAT", &beats - 1, &bits));
-        let end = m.wire("end", &(full | &**row_end));
+        let end = m.wire("group_end", &(full | &**row_end));
         at.next_when(accept, end.select(0, at.wrapping_add(1)));
         end
     }
 
-    fn maximum(
-        &self,
-        m: &Module,
-        ck: &Clock,
-        [n, w]: [&Dim; 2],
-        [data, accept, end]: [&Expr; 3],
-    ) {
+    fn maximum(&self, m: &Module, ck: &Clock, [n, w]: [&Dim; 2], [data, accept, end]: [&Expr; 3]) {
         let parts = self.span.maxima();
         let magnitudes = ck.reg("magnitudes_q", uint(n * w));
         m.generate_for("g_magnitude", n, |i| {

@@ -13,10 +13,8 @@ use crate::parts::requantize::Shift;
 pub fn interface(d: &Derived) -> Interface {
     let hw = &d.hardware;
     let carries = carries(hw);
-    let sizes = vec![
-        size("R", hw.rows_max(), "rows: tokens"),
-        size("C", hw.c_max as u64, "columns of a row: channels"),
-    ];
+    let sizes =
+        vec![size("R", hw.rows_max(), "rows: tokens"), size("C", hw.c_max as u64, "columns of a row: channels")];
     Interface {
         top: hw.top.clone(),
         sizes,
@@ -89,7 +87,9 @@ fn parameter(hw: &Hardware, p: &Parameter) -> Carry {
         axes.insert(0, axis(&[("region", 1)], 2));
     }
     let (dtype, range, default, doc) = match p.name {
-        "mult" if p.planes == 2 => (DType::U16, (0, 65535), None, "Multipliers inside and outside the threshold, mult / 2^shift."),
+        "mult" if p.planes == 2 => {
+            (DType::U16, (0, 65535), None, "Multipliers inside and outside the threshold, mult / 2^shift.")
+        }
         "mult" => (DType::U16, (0, 65535), None, "Multiplier of the scale, mult / 2^shift."),
         "zp" => (DType::I8, (-128, 127), Some(0), "Zero point, added after the rounding."),
         _ => (DType::U8, shift_bounds(hw), None, "Shift of the scale."),
@@ -155,7 +155,14 @@ fn side_output(hw: &Hardware) -> Option<Carry> {
             let axes = vec![axis(&[("row", 1)], 1), axis(&[("beat", lanes), ("lane", 1)], lanes)];
             let layout = plain(loops, vec![lane("lane", lanes)], 8, axes);
             let blocks = DimSpec::CeilDiv { dim: "C".into(), by: block as u64 };
-            carry("e", DType::U8, vec![named("R"), blocks], (0, 255), "Scale of each block as E8M0: 2^(e - 127); 0: all zeros.", layout)
+            carry(
+                "e",
+                DType::U8,
+                vec![named("R"), blocks],
+                (0, 255),
+                "Scale of each block as E8M0: 2^(e - 127); 0: all zeros.",
+                layout,
+            )
         }
         Method::Iqr(_) => carry(
             "thr",
@@ -206,7 +213,11 @@ impl Hardware {
     fn signed_codes(&self) -> bool {
         matches!(
             self.method,
-            Method::Requant(_) | Method::Pot(_) | Method::Stochastic(..) | Method::Absmax { .. } | Method::Hadamard { .. }
+            Method::Requant(_)
+                | Method::Pot(_)
+                | Method::Stochastic(..)
+                | Method::Absmax { .. }
+                | Method::Hadamard { .. }
         )
     }
 

@@ -121,17 +121,24 @@ fn quartile_threshold(hw: &Hardware) -> Rc<Unit> {
     scanning.next(settle.bit(SETTLE - 1) | (&*scanning & !&last_bin));
     clearing.next(&*clearing & !&last_bin);
 
-    let found = quartiles(&m, &ck, hw, &n, &c, Counted {
-        data: &beat.data,
-        width: &w,
-        counts: &counts,
-        remaining: &remaining,
-        reads: &reads,
-        scanning: &scanning,
-        bin: &bin,
-        last_bin: &last_bin,
-        over: &ends_walk,
-    });
+    let found = quartiles(
+        &m,
+        &ck,
+        hw,
+        &n,
+        &c,
+        Counted {
+            data: &beat.data,
+            width: &w,
+            counts: &counts,
+            remaining: &remaining,
+            reads: &reads,
+            scanning: &scanning,
+            bin: &bin,
+            last_bin: &last_bin,
+            over: &ends_walk,
+        },
+    );
 
     m.comment("Threshold");
     let thr_valid = state("thr_valid_q", 0);
@@ -308,7 +315,8 @@ impl Top<'_> {
         let columns = field("columns").unwrap_or_else(|| lit(0, uint(column_bits(&c_max))));
         let rows = field("rows").unwrap_or_else(|| lit(0, uint(1)));
         let [x_ready, valid, ready, last, thr_valid, thr_ready] =
-            ["x_ready", "walk_valid", "walk_ready", "walk_last", "thr_valid", "thr_ready"].map(|n| m.wire_later(n, bit()));
+            ["x_ready", "walk_valid", "walk_ready", "walk_last", "thr_valid", "thr_ready"]
+                .map(|n| m.wire_later(n, bit()));
         let data = m.wire_later("walk_data", uint(&self.lanes * &self.in_w));
         let threshold = m.wire_later("threshold", uint(31));
         let x = m.sink("x", uint(&self.lanes * &self.in_w), true).take(&x_ready);

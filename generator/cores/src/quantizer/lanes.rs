@@ -98,7 +98,17 @@ impl Scale {
 
     /// A requantizer lane without zero point.
     #[allow(clippy::too_many_arguments)]
-    fn lane(&self, m: &Module, ck: &Clock, hw: &Hardware, name: &str, en: &Expr, x: &Expr, mult: &Expr, at: i64) -> Expr {
+    fn lane(
+        &self,
+        m: &Module,
+        ck: &Clock,
+        hw: &Hardware,
+        name: &str,
+        en: &Expr,
+        x: &Expr,
+        mult: &Expr,
+        at: i64,
+    ) -> Expr {
         let Some(lane) = hw.requantizer() else { return lit(0, sint(8)) };
         let out = m.wire_later(&format!("{name}_scaled"), sint(lane.out_bits));
         let mut i = m
@@ -205,9 +215,9 @@ pub fn outlier_pair(hw: &Hardware) -> Rc<Unit> {
     let victim = lit(0b1000, uint(4));
     let y = ck.reg("y_q", uint(8));
     let coded = |side: &Grid, own: &Expr, other: &Expr| own.select(&side.large, other.select(&victim, &side.normal));
-    let right_code = m.wire("right_code", &coded(right, &right_out, &left_out));
-    let left_code = m.wire("left_code", &coded(left, &left_out, &right_out));
-    y.next_when(&en, concat(&[&right_code, &left_code]));
+    let right_half = m.wire("right_half", &coded(right, &right_out, &left_out));
+    let left_half = m.wire("left_half", &coded(left, &left_out, &right_out));
+    y.next_when(&en, concat(&[&right_half, &left_half]));
     m.output("y_o", &y);
     m.finish()
 }

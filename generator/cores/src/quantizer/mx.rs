@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Module, Unit, bit, clog2, concat, lit, uint};
+use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, clog2, concat, lit, uint};
 
 use super::config::ElementName;
 use super::front::Span;
@@ -103,10 +103,11 @@ fn element_lane(in_bits: i64, element: ElementName) -> Rc<Unit> {
     let magnitude = m.wire("magnitude", &folded.wrapping_add(concat(&[&lit(0, uint(&w - 1)), &sign])));
     let aligned = ck.reg("aligned_q", uint(&w));
     aligned.next_when(&en, magnitude.shl(&zeros));
-    // Room for the mantissa and the rest below it even where elements are short.
-    let padded = m.wire("padded", &concat(&[&*aligned, &lit(0, uint(8))]));
+    // Room for the mantissa, the rest below it and every shift even where elements are short.
+    let pad = f.octaves.max(8);
+    let padded = m.wire("padded", &concat(&[&*aligned, &lit(0, uint(pad))]));
     let (shift, normal) = if f.octaves > 0 { normalise(&m, "n", &padded, f.octaves) } else { (lit(0, bit()), padded) };
-    let v = &w + 8;
+    let v = &w + pad;
     let normal_q = ck.reg("normal_q", uint(&v));
     normal_q.next_when(&en, &normal);
     let signs = ck.reg("sign_q", uint(2));
@@ -139,8 +140,8 @@ fn element_lane(in_bits: i64, element: ElementName) -> Rc<Unit> {
     let coded = if f.octaves > 0 {
         concat(&[&negative, &short])
     } else {
-        let byte = m.wire("byte", &concat(&[&lit(0, bit()), &short]));
-        let folded = m.wire("byte_folded", &byte.xor(negative.repeat(code_w)));
+        let byte = m.wire("signed_byte", &concat(&[&lit(0, bit()), &short]));
+        let folded = m.wire("signed_folded", &byte.xor(negative.repeat(code_w)));
         folded.wrapping_add(concat(&[&lit(0, uint(code_w - 1)), &negative]))
     };
     code.next_when(&en, &coded);

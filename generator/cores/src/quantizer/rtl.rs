@@ -334,7 +334,7 @@ impl<'a> Top<'a> {
         if let Method::Stochastic(_, seeds) = &hw.method {
             let states = m.wire_later("lfsr_states", uint(4 * seeds.len()));
             for (n, seed) in seeds.iter().enumerate() {
-                m.instance(&format!("u_lfsr_{n}"), &lfsr::lfsr4())
+                m.instance(&format!("u_lfsr_{n}"), &lfsr::lfsr4((*seed).into()))
                     .param("SEED", i64::from(*seed))
                     .clock(&self.ck)
                     .input("step_i", &x.accept)
@@ -380,7 +380,10 @@ impl<'a> Top<'a> {
         m.generate_for("g_lane", &groups, |i| {
             let mut lane = m.instance("u_lane", &unit).clock(&self.ck).input("en_i", en);
             let elements = x.data.lane(i, &(&self.in_w * wide));
-            let out = m.wire_later("lane_y", if wide == 1 && threshold.is_none() && !hw.is_region() { sint(&y_bits) } else { uint(&y_bits * wide) });
+            let out = m.wire_later(
+                "lane_y",
+                if wide == 1 && threshold.is_none() && !hw.is_region() { sint(&y_bits) } else { uint(&y_bits * wide) },
+            );
             match hw.method {
                 Method::Requant(_) | Method::Pot(_) => {
                     let element = m.wire("element", &elements.as_signed());

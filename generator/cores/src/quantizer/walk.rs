@@ -24,7 +24,7 @@ pub fn row_walk(lanes: i64, c_max: i64) -> Rc<Unit> {
     let remaining = m.wire("remaining", &first.select(&columns, &*left));
     // LANES never exceeds C_MAX, so it fits the counter.
     let step = m.constant("STEP", &n, &w);
-    let end = m.wire("end", &remaining.le(&step));
+    let end = m.wire("row_end", &remaining.le(&step));
     first.next_when(&accept, &end);
     left.next_when(&accept, remaining.wrapping_sub(&step));
     m.output("remaining_o", &remaining);
@@ -41,7 +41,7 @@ pub fn lane_mask(lanes: i64, c_max: i64) -> Rc<Unit> {
     let remaining = m.input("remaining_i", uint(column_bits(&c)));
     let mask = m.output_wire("mask_o", uint(&n));
     m.generate_for("g_lane", &n, |i| {
-        let wide = m.wire("wide", &concat(&[&lit(0, uint(32 - column_bits(&c))), &remaining]));
+        let wide = m.wire("wide", &concat(&[&lit(0, uint(32 - &column_bits(&c))), &remaining]));
         mask.drive_part(i, 1, &wide.gt(m.constant("LANE", i, 32)));
     });
     m.finish()
