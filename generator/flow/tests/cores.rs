@@ -2,7 +2,7 @@
 //! another simulator, the catalogue. `BITLATHE_KIND=quantizer` takes one kind alone.
 
 use bitlathe_cores::{Core, Kind, kinds};
-use bitlathe_flow::sim::{Options, Simulator};
+use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
 use bitlathe_flow::verify::{VerifyOptions, verify};
 use bitlathe_flow::{generate, lint};
@@ -24,7 +24,7 @@ fn check(kind: &dyn Kind, config: &Value, tools: &Tools) -> Result<(), String> {
     let core = configure(kind, config);
     let fail = |e: &dyn std::fmt::Display| format!("{config}\n{e}");
     let rtl = generate::print(core.as_ref()).map_err(|e| fail(&e))?;
-    let simulator = Simulator::build(&core.interface(), &rtl.files, tools, Options::default()).map_err(|e| fail(&e))?;
+    let simulator = Simulator::build(&core.interface(), &rtl.files, tools, rtl.simulation()).map_err(|e| fail(&e))?;
     let options = VerifyOptions { jobs: 6, seed: 11, threads: Some(1), command: String::new(), waves: None };
     let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).map_err(|e| fail(&e))?;
     if report.passed() {

@@ -60,11 +60,7 @@ impl<'a> Context<'a> {
     /// The core compiled for simulation.
     fn simulator(&self, core: &dyn Core, rtl: &Rtl) -> Result<Simulator, Failure> {
         let spinner = self.progress.spinner("compiling the simulation");
-        let mut options = Options::default();
-        if !rtl.impl_parameter {
-            options.parameters.clear();
-        }
-        let simulator = Simulator::build(&core.interface(), &rtl.files, &Tools::discover()?, options)?;
+        let simulator = Simulator::build(&core.interface(), &rtl.files, &Tools::discover()?, rtl.simulation())?;
         spinner.finish_and_clear();
         Ok(simulator)
     }

@@ -130,12 +130,16 @@ fn step_control(latency: i64) -> Rc<Unit> {
     let step = m.wire("step", &(&accept | (&free & &*draining)));
     let reached = m.wire("reached", &filled.eq_to(m.constant("FILLED", &l - 1, &bits)));
     let leaves = m.wire("leaves", &(&step & &reached));
-    let empty_after = m.wire("empty_after", &(&leaves & &*draining & inside.eq_to(one(&bits))));
+    let ends = m.wire("ends", &(&accept & &last));
+    // A pipeline of one step holds nothing when the job's last beat passes it.
+    let last_inside = m.wire("last_inside", &(&*draining & inside.eq_to(one(&bits))));
+    let passes = m.wire("passes", &(&ends & inside.eq_to(lit(0, uint(&bits)))));
+    let empty_after = m.wire("empty_after", &(&leaves & (&last_inside | &passes)));
     let more = m.wire("more", &filled.wrapping_add(one(&bits)));
     filled.next_when(&step, empty_after.select(&lit(0, uint(&bits)), &reached.select(&*filled, &more)));
     let counted = accept.select(inside.wrapping_add(one(&bits)), inside.wrapping_sub(one(&bits)));
     inside.next_when(&m.wire("changes", &accept.xor(&leaves)), &m.wire("counted", &counted));
-    draining.next((&accept & &last) | (&*draining & !&empty_after));
+    draining.next((&ends | &*draining) & !&empty_after);
     y_valid.next(step.select(&leaves, &(&*y_valid & !&y_ready)));
     y_last.next_when(&step, &empty_after);
     m.output("step_o", &step);

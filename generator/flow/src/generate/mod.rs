@@ -47,6 +47,17 @@ pub struct Rtl {
     pub impl_parameter: bool,
 }
 
+impl Rtl {
+    /// Options of a simulation: behavioural forms of vendor primitives where there are any.
+    pub fn simulation(&self) -> crate::sim::Options {
+        let mut options = crate::sim::Options::default();
+        if !self.impl_parameter {
+            options.parameters.clear();
+        }
+        options
+    }
+}
+
 /// A folder that could not be written. Nothing of it is left behind.
 #[derive(Debug, Error)]
 #[allow(missing_docs)]
