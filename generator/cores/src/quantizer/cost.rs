@@ -29,9 +29,9 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
             }
         }
         match &hw.method {
-            Method::Stochastic(s, seeds) => {
+            Method::Stochastic(s, _) => {
                 out.push(entry("rounding lane", hw.lanes, stochastic_lane(hw, s.shift, s.out_bits)));
-                out.push(entry("LFSR", seeds.len() as i64, logic(1.0, 4.0)));
+                out.push(entry("LFSR", hw.lfsr_seeds().len() as i64, logic(1.0, 4.0)));
             }
             Method::DualScale(_) | Method::Iqr(_) => {
                 out.push(entry("region", hw.lanes, logic(w * 0.75 + 16.0, w + 18.0)));

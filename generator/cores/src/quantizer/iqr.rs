@@ -43,7 +43,7 @@ fn bin_counter() -> Rc<Unit> {
     let ck = m.clock();
     let [count, read] = ["count_i", "read_i"].map(|n| m.input(n, bit()));
     let bin = m.input("bin_i", uint(BIN_W));
-    let mem = m.memory("bins", COUNT_W, 1 << BIN_W, RamStyle::Block, "elements by magnitude");
+    let mem = m.memory("histogram", COUNT_W, 1 << BIN_W, RamStyle::Block, "elements by magnitude");
     let active = m.wire("active", &(&count | &read));
     let present = mem.read_registered(&ck, "present_q", &active, &bin);
     let bin_q = ck.reg("bin_q", uint(BIN_W));
@@ -56,8 +56,8 @@ fn bin_counter() -> Rc<Unit> {
     let newest = ck.reg("newest_q", uint(COUNT_W));
     let repeated = ck.reg("repeated_q", bit()).reset_to(0);
     repeated.next(&count & &*counts & bin.eq_to(&*bin_q));
-    let before = m.wire("before", &repeated.select(&*newest, &present));
-    let more = m.wire("more", &before.wrapping_add(lit(1, uint(COUNT_W))));
+    let previous = m.wire("previous", &repeated.select(&*newest, &present));
+    let more = m.wire("more", &previous.wrapping_add(lit(1, uint(COUNT_W))));
     newest.next_when(&counts, &more);
     let write = m.wire("write", &(&*counts | &*clears));
     mem.write(&ck, &write, &bin_q, &m.wire("written", &clears.select(0, &more)));

@@ -90,10 +90,11 @@ impl Scale {
         let random = s.is_some_and(|s| s.rounding == Rounding::Stochastic);
         // A pair takes the bytes of its streams; one lane takes what the shifter reads.
         let bits = if elements == 1 { 6 } else { 8 * elements };
-        Self {
-            shift: shift.then(|| m.input("shift_i", uint(bits))),
-            random: random.then(|| m.input("random_i", uint(16))),
+        let shift = shift.then(|| m.input("shift_i", uint(bits)));
+        if let Some(bytes) = shift.as_ref().filter(|_| elements > 1) {
+            m.allow(bytes, "UNUSEDSIGNAL", "the shifter reads six bits of a byte");
         }
+        Self { shift, random: random.then(|| m.input("random_i", uint(16))) }
     }
 
     /// A requantizer lane without zero point.

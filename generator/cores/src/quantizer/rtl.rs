@@ -244,6 +244,7 @@ impl<'a> Top<'a> {
             if streams {
                 let s = m.sink(p.name, uint(&self.lanes * (p.bits * p.planes)), false).take(&accept);
                 ok = &ok & &s.valid;
+                self.allow_byte(p, &s.data);
                 taken.push((p.name, s.data));
             } else {
                 taken.push((p.name, self.spread(p, field)));
@@ -277,7 +278,16 @@ impl<'a> Top<'a> {
         });
         let planes: Vec<Expr> = planes.collect();
         let all: Vec<&Expr> = planes.iter().rev().collect();
-        m.wire(&format!("{}_all", p.name), &concat(&all))
+        let all = m.wire(&format!("{}_all", p.name), &concat(&all));
+        self.allow_byte(p, &all);
+        all
+    }
+
+    /// A shift travels in a byte, of which the shifter reads six bits.
+    fn allow_byte(&self, p: &Parameter, lanes: &Expr) {
+        if p.name == "shift" {
+            self.m.allow(lanes, "UNUSEDSIGNAL", "the shifter reads six bits of a byte");
+        }
     }
 
     /// A value `n` enabled cycles later.
@@ -331,7 +341,8 @@ impl<'a> Top<'a> {
         let (m, hw) = (&self.m, self.hw);
         let scaled = hw.scaled().filter(|s| s.rounding == Rounding::Stochastic)?;
         let restart = m.wire("restart", &(&x.accept & &x.last));
-        if let Method::Stochastic(_, seeds) = &hw.method {
+        if let Method::Stochastic(..) = hw.method {
+            let seeds = hw.lfsr_seeds();
             let states = m.wire_later("lfsr_states", uint(4 * seeds.len()));
             for (n, seed) in seeds.iter().enumerate() {
                 m.instance(&format!("u_lfsr_{n}"), &lfsr::lfsr4((*seed).into()))
@@ -367,9 +378,9 @@ impl<'a> Top<'a> {
         let y = m.wire_later("y_data", uint(&self.lanes * &y_bits));
         let parameter = |name: &str| x.parameters.iter().find(|(n, _)| *n == name).map(|(_, e)| e);
         let (wide, unit) = match &hw.method {
-            Method::Stochastic(s, seeds) => {
+            Method::Stochastic(s, _) => {
                 let states = random.clone().unwrap_or_else(|| lit(0, uint(4)));
-                self.stochastic_array(en, x, s, seeds.len(), &states, parameter("shift"), &y);
+                self.stochastic_array(en, x, s, hw.lfsr_seeds().len(), &states, parameter("shift"), &y);
                 return (*y).clone();
             }
             Method::DualScale(_) | Method::Iqr(_) => (1, region_lane(hw)),
@@ -483,6 +494,14 @@ impl<'a> Top<'a> {
 }
 
 impl Hardware {
+    /// First states of the 4-bit LFSRs that some lane reads.
+    pub fn lfsr_seeds(&self) -> &[u8] {
+        match &self.method {
+            Method::Stochastic(_, seeds) => &seeds[..seeds.len().min(self.lanes as usize)],
+            _ => &[],
+        }
+    }
+
     /// Whether the method has two regions.
     pub fn is_region(&self) -> bool {
         matches!(self.method, Method::DualScale(_) | Method::Iqr(_))
