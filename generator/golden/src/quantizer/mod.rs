@@ -69,10 +69,6 @@ pub enum Method {
 }
 
 impl Method {
-    /// Every method's name, in the order of the documentation.
-    pub const NAMES: [&'static str; 9] =
-        ["requant", "stochastic", "dual-scale", "iqr", "absmax", "mx", "pot", "ovp", "hadamard"];
-
     /// The name in a config.
     pub fn name(&self) -> &'static str {
         match self {
