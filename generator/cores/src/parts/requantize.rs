@@ -94,8 +94,11 @@ impl RequantizeLane {
     fn product(&self, m: &Module, ck: &Clock, en: &Expr, acc: &Dim) -> Expr {
         let a = m.input("acc_i", sint(acc));
         let mult = m.input("mult_i", uint(16));
-        let product = ck.reg("product_q", sint(acc + 17 + i64::from(self.planes == 2)));
-        let exact = m.wire("exact", &(&a * &mult));
+        // A signed number times an unsigned one never reaches the lowest value of both widths together: a bit less holds it.
+        let product = ck.reg("product_q", sint(acc + 16 + i64::from(self.planes == 2)));
+        let full = m.wire("full_product", &(&a * &mult));
+        m.allow(&full, "UNUSEDSIGNAL", "the top bit repeats the sign");
+        let exact = m.wire("exact", &full.fit(acc + 16));
         if self.planes == 2 {
             let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
             m.describe(&take, "acc_i is valid; the product waits for its partner");
@@ -165,11 +168,11 @@ impl RequantizeLane {
         let biased_zp = biased(m, zp, out, &near);
         let nearby = m.wire("nearby", &wide.slice(0, &near).as_signed());
         let carry = m.wire("carry", &concat(&[&lit(0, bit()), up]).as_signed());
-        let sum = m.wire("sum", &(&nearby + &biased_zp).extend(&near + 2).wrapping_add(carry.extend(&near + 2)));
+        let sum = m.wire("sum", &(&nearby + &biased_zp).extend(&near + 1).wrapping_add(carry.extend(&near + 1)));
         let least = i64::from(self.narrow);
         let negative = if self.narrow { m.wire("negative", &(sum.msb() | !sum.any())) } else { sum.msb() };
         let under = m.wire("under", &far.select(&whole.msb(), &negative));
-        let beyond = m.wire("beyond", &sum.slice(out, &near + 2 - out));
+        let beyond = m.wire("beyond", &sum.slice(out, &near + 1 - out));
         let over = m.wire("over", &far.select(!whole.msb(), !sum.msb() & beyond.any()));
         let clamped = ck.reg("clamped_q", uint(out));
         clamped.next_when(en, under.select(&lit(least, uint(out)), &sum.slice(0, out)));
