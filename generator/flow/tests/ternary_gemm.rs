@@ -37,6 +37,22 @@ fn every_legal_pair_of_options_equals_the_model() {
     assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n\n"));
 }
 
+/// Two planes, a batch and a requantizer are three options: the cover of pairs need not hold them together.
+#[test]
+fn requantized_planes_meet_across_the_batch() {
+    let tools = Tools::discover().expect("tools");
+    let config = |(batch, per_row, rounding): (u64, bool, &str)| {
+        serde_json::json!({
+            "kind": "ternary-gemm", "name": "planes", "target": {"name": "kv260"}, "shape": {"k_max": 53, "m_max": 17},
+            "parallel": {"k_lanes": 12, "m_lanes": 3, "batch": batch}, "weights": {"planes": 2},
+            "output": {"kind": "requant", "shift": [4, 20], "per_row": per_row, "rounding": rounding},
+        })
+    };
+    let cases = [(1, false, "half-even"), (2, true, "half-away"), (2, false, "stochastic"), (5, true, "half-even")];
+    let failures: Vec<String> = cases.par_iter().filter_map(|c| check(&config(*c), &tools).err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
 #[test]
 fn generated_verilog_is_lint_clean() {
     let tools = Tools::discover().expect("tools");

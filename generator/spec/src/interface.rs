@@ -53,8 +53,13 @@ pub enum FieldValue {
     None,
     /// A count that follows from the job's sizes.
     Extent(Extent),
-    /// The single element of the tensor of this name.
-    Tensor(String),
+    /// One element of a tensor, counted in row-major order.
+    Element {
+        /// Name of the tensor.
+        tensor: String,
+        /// Which element.
+        index: usize,
+    },
 }
 
 /// One field of a register.

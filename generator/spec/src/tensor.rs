@@ -86,8 +86,8 @@ pub enum Role {
 pub enum Carrier {
     /// Over the stream of this name.
     Stream(String),
-    /// A single element in the register field of this name.
-    Field(String),
+    /// One element each in the register fields of these names.
+    Fields(Vec<String>),
 }
 
 /// What a job knows of one of its tensors before any values are there.

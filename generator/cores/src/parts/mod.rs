@@ -7,6 +7,7 @@
 //! | [`fifo`] | first-word-fall-through queue |
 //! | [`lfsr`] | 16-bit linear feedback shift register |
 //! | [`register_file`] | registers from a register map |
+//! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
 //! | [`width_converter`] | wide beats to narrow ones |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
@@ -19,5 +20,6 @@ pub mod lfsr;
 pub mod register_file;
 pub mod replay;
 pub mod requantize;
+pub mod simd_add;
 pub mod stream_register;
 pub mod width_converter;

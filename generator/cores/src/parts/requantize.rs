@@ -47,6 +47,8 @@ pub struct RequantizeLane {
     pub narrow: bool,
     /// With two planes the products of two accumulators are added before the rounding.
     pub planes: i64,
+    /// Accumulators from a vector's first plane to its second.
+    pub batch: i64,
 }
 
 impl RequantizeLane {
@@ -70,7 +72,7 @@ impl RequantizeLane {
         let m = Module::new(&self.name());
         m.doc(
             "Requantizer lane: y = saturate(round(acc * mult / 2^shift) + zero point), latency 3 enabled cycles.\n\
-             With planes, add_i adds the product of the accumulator taken before.",
+             With planes, add_i adds the product of the accumulator taken BATCH before.",
         );
         let acc = m.param("ACC_W", self.acc_bits, 4..=40, "bits of the accumulator");
         let out = m.param("OUT_W", self.out_bits, 2..=16, "bits of the output");
@@ -83,16 +85,14 @@ impl RequantizeLane {
         let mult = m.input("mult_i", uint(16));
         let zp = m.input("zp_i", sint(8));
         let pw = &acc + 17 + i64::from(self.planes == 2);
-        let product = ck.reg("product_q", sint(&pw));
         let exact = m.wire("exact", &(&a * &mult));
-        if self.planes == 2 {
-            let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
-            m.describe(&take, "acc_i is valid; the product waits for its partner");
-            let kept = add.select(&*product, 0);
-            product.next_when(&m.wire("take", &(&en & &take)), kept.wrapping_add(exact.extend(&pw)));
+        let product = if self.planes == 2 {
+            self.sum_of_planes(&m, &ck, &en, &exact, &pw)
         } else {
-            product.next_when(&en, &exact);
-        }
+            let q = ck.reg("product_q", sint(&pw));
+            q.next_when(&en, &exact);
+            (*q).clone()
+        };
         let rounded = self.round(&m, &ck, &en, &product, &pw, &s);
         let zp_1 = ck.reg("zp_1_q", sint(8));
         let zp_2 = ck.reg("zp_2_q", sint(8));
@@ -103,6 +103,22 @@ impl RequantizeLane {
         y_q.next_when(&en, &y);
         m.output("y_o", &y_q);
         m.finish()
+    }
+
+    /// The newest of `BATCH` products; each waits there for its partner of the other plane.
+    fn sum_of_planes(&self, m: &Module, ck: &bitlathe_hdl::Clock, en: &Expr, exact: &Expr, pw: &Dim) -> Expr {
+        let batch = m.param("BATCH", self.batch, 1..=16, "accumulators from a vector's first plane to its second");
+        let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
+        m.describe(&take, "acc_i is valid");
+        m.describe(&add, "it belongs to the second plane");
+        let all = &batch * pw;
+        let products = ck.reg("products_q", uint(&all));
+        let oldest = m.wire("oldest", &products.slice((&batch - 1) * pw, pw).as_signed());
+        let sum = m.wire("plane_sum", &add.select(&oldest, 0).wrapping_add(exact.extend(pw)));
+        let moved = m.wire("products", &concat(&[&*products, &sum.as_unsigned()]));
+        m.allow(&moved, "UNUSEDSIGNAL", "the oldest product leaves");
+        products.next_when(&m.wire("take", &(en & &take)), moved.slice(0, &all));
+        m.wire("product", &products.slice(0, pw).as_signed())
     }
 
     /// The register after the rounding, as wide as the product.
@@ -192,6 +208,7 @@ impl RequantizeLane {
         let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
         let lut = product + shifter + width + 2.0 * self.out_bits as f64;
         let dsp = if product > 0.0 { 0.0 } else { 1.0 };
-        Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
+        let waiting = if self.planes == 2 { (width + 1.0) * (self.batch - 1) as f64 } else { 0.0 };
+        Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0 + waiting, dsp, ..Cost::default() }
     }
 }

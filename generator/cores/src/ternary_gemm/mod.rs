@@ -9,6 +9,7 @@ mod fill;
 mod interface;
 mod options;
 mod rows;
+mod rows_dsp;
 pub mod rtl;
 pub mod schedule;
 mod stimulus;

@@ -39,6 +39,7 @@ batch = 1               # activation vectors that share one pass over the weight
 [lookup]
 style = "auto"          # lutram, mux, addsub, multiply, or the cheapest of them
 group = 3               # activations of a table
+tree = "fabric"         # or dsp: adders of DSP blocks, on AMD devices
 
 [weights]
 encoding = "index5"     # trit2, index5, byte5, sherry5
@@ -61,6 +62,7 @@ fn all_options() -> Vec<OptionValues> {
     vec![
         ("lookup", "style", v(&["lutram", "mux", "addsub", "multiply"])),
         ("lookup", "group", n(&[2, 3, 4])),
+        ("lookup", "tree", v(&["fabric", "dsp"])),
         ("weights", "encoding", v(&["trit2", "index5", "byte5", "sherry5"])),
         ("act", "bits", n(&[4, 8, 16])),
         ("parallel", "batch", n(&[1, 2, 3])),
@@ -80,7 +82,7 @@ fn all_options() -> Vec<OptionValues> {
 fn config(options: &[OptionValues], choice: &[usize], name: &str) -> Value {
     let mut c = json!({
         "kind": "ternary-gemm", "name": name, "target": {"name": "kv260"}, "shape": {"k_max": 53, "m_max": 17},
-        "act": {}, "parallel": {}, "lookup": {"tree": "fabric"}, "weights": {}, "output": {},
+        "act": {}, "parallel": {}, "lookup": {}, "weights": {}, "output": {},
     });
     for ((table, key, values), &i) in options.iter().zip(choice) {
         c[*table][*key] = values[i].clone();

@@ -90,7 +90,7 @@ pub fn field_value(value: &FieldValue) -> String {
     match value {
         FieldValue::None => "nothing".into(),
         FieldValue::Extent(extent) => extent.text(),
-        FieldValue::Tensor(name) => format!("the value of {name}"),
+        FieldValue::Element { tensor, index } => format!("{tensor}[{index}]"),
     }
 }
 
@@ -123,7 +123,8 @@ fn tensor_row(spec: &TensorSpec) -> TensorRow {
         range: format!("{} .. {}", grouped(spec.range.0), grouped(spec.range.1)),
         carrier: match &spec.carrier {
             Carrier::Stream(name) => format!("stream {name}"),
-            Carrier::Field(name) => format!("field {name}"),
+            Carrier::Fields(names) if names.len() == 1 => format!("field {}", names[0]),
+            Carrier::Fields(names) => format!("fields {}", names.join(", ")),
         },
         doc: format!("{}{default}", spec.doc),
     }

@@ -349,10 +349,10 @@ fn field_value(interface: &Interface, field: &Field, job: &Job) -> Result<u64, S
     match &field.value {
         FieldValue::None => Ok(field.reset),
         FieldValue::Extent(extent) => Ok(extent.value(&job.dims)?),
-        FieldValue::Tensor(name) => {
-            let given = job.tensors.get(name).and_then(|t| t.data.first()).copied();
-            let value = given.or_else(|| interface.tensor(name)?.default);
-            value.map(|v| v as u64).ok_or_else(|| TensorError::Missing { name: name.clone() }.into())
+        FieldValue::Element { tensor, index } => {
+            let given = job.tensors.get(tensor).and_then(|t| t.data.get(*index)).copied();
+            let value = given.or_else(|| interface.tensor(tensor)?.default);
+            value.map(|v| v as u64).ok_or_else(|| TensorError::Missing { name: tensor.clone() }.into())
         }
     }
 }
