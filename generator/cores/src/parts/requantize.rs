@@ -208,7 +208,10 @@ impl RequantizeLane {
         let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
         let lut = product + shifter + width + 2.0 * self.out_bits as f64;
         let dsp = if product > 0.0 { 0.0 } else { 1.0 };
-        let waiting = if self.planes == 2 { (width + 1.0) * (self.batch - 1) as f64 } else { 0.0 };
+        // Two planes are added behind the product, where all vectors of a batch but one wait.
+        let sum = if self.planes == 2 { width + 1.0 } else { 0.0 };
+        let waiting = sum * (self.batch - 1) as f64;
+        let lut = lut + sum;
         Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0 + waiting, dsp, ..Cost::default() }
     }
 }

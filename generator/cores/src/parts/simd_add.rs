@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, clog2, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use super::carry::impl_param;
+use super::carry::{adder_cost, impl_param};
 use super::delay_line::delay_line;
 use crate::Cost;
 
@@ -241,13 +241,20 @@ impl SimdSum {
         m.finish()
     }
 
-    /// Cost of all rows.
-    pub fn cost(self) -> Cost {
-        let lanes = lanes(&Dim::from(self.sum_bits)).value();
-        let columns = (self.rows + lanes - 1) / lanes;
-        let waits = |step: i64| step * (self.operands - 2 * step).min(2) * self.rows * self.width;
-        let ff = (1..self.steps()).map(waits).sum::<i64>();
-        Cost { dsp: (columns * self.steps()) as f64, ff: ff as f64, ..Cost::default() }
+    /// Cost of all rows; without split adders that of the behavioural form.
+    pub fn cost(self, family: Family) -> Cost {
+        let waits = |step: i64| step * (self.operands - 2 * step).min(2) * self.width;
+        let row = Cost { ff: (1..self.steps()).map(waits).sum::<i64>() as f64, ..Cost::default() };
+        let mut sum = row * self.rows as f64;
+        if splits(family) {
+            let lanes = lanes(&Dim::from(self.sum_bits)).value();
+            sum.dsp = ((self.rows + lanes - 1) / lanes * self.steps()) as f64;
+        } else {
+            let mut block = adder_cost(family, self.sum_bits as f64, 3.0);
+            block.ff = (2 * self.width + self.sum_bits) as f64;
+            sum += block * (self.rows * self.steps()) as f64;
+        }
+        sum
     }
 }
 
@@ -353,10 +360,10 @@ impl SimdTree {
     }
 
     /// Cost of all rows.
-    pub fn cost(self) -> Cost {
+    pub fn cost(self, family: Family) -> Cost {
         let mut sum = Cost::default();
         for (column, groups) in self.levels() {
-            sum += column.cost() * groups as f64;
+            sum += column.cost(family) * groups as f64;
         }
         sum
     }

@@ -82,7 +82,7 @@ fn all_options() -> Vec<OptionValues> {
 fn config(options: &[OptionValues], choice: &[usize], name: &str) -> Value {
     let mut c = json!({
         "kind": "ternary-gemm", "name": name, "target": {"name": "kv260"}, "shape": {"k_max": 53, "m_max": 17},
-        "act": {}, "parallel": {}, "lookup": {}, "weights": {}, "output": {},
+        "act": {}, "parallel": {}, "lookup": {"tree": "fabric"}, "weights": {}, "output": {},
     });
     for ((table, key, values), &i) in options.iter().zip(choice) {
         c[*table][*key] = values[i].clone();

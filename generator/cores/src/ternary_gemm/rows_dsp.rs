@@ -146,8 +146,8 @@ impl DspRows {
     /// Cost of all rows.
     pub fn cost(self, family: Family) -> Cost {
         let mut sum = adder_cost(family, self.pair_bits() as f64, 2.0) * (self.rows * self.pairs()) as f64;
-        sum += self.tree().cost();
-        sum += self.accumulator().cost();
+        sum += self.tree().cost(family);
+        sum += self.accumulator().cost(family);
         sum
     }
 }
