@@ -37,6 +37,8 @@ test: setup
 bench: setup
 	for style in lutram addsub multiply; do \
 	  $(BITLATHE) synth examples/ternary-kv260.toml --flow xcup --set lookup.style=$$style; done
+	for core in kv260 sherry; do \
+	  $(BITLATHE) synth examples/ternary-$$core.toml --flow xcup --set lookup.tree=dsp; done
 	$(BITLATHE) synth examples/ternary-sherry.toml --flow xcup
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
 	cargo run --quiet -p bitlathe-flow --example cost_model

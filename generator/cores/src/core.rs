@@ -185,6 +185,10 @@ pub trait Core: Send + Sync {
     fn op(&self) -> &'static str;
     /// Predicted resources by part for a family.
     fn cost(&self, family: Family) -> Vec<PartCost>;
+    /// Whether synthesis may put multipliers of the Verilog into DSP blocks, beside those that the core instantiates.
+    fn infers_dsp(&self, family: Family) -> bool {
+        self.cost(family).iter().any(|part| part.cost.dsp > 0.0)
+    }
     /// Ranges proven at generation.
     fn ranges(&self) -> Vec<ProvenRange>;
     /// Names of the coverage points that `verify` must fill.

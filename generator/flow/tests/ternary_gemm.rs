@@ -70,11 +70,11 @@ fn generated_verilog_is_lint_clean() {
     assert!(messages.is_empty(), "{}", messages.join("\n"));
 }
 
-/// A core of a quick size, with changes.
+/// A core of a quick size.
 fn sized(k_lanes: u64, m_lanes: u64, name: &str) -> Value {
     serde_json::json!({
         "kind": "ternary-gemm", "name": name, "target": {"name": "kv260"}, "shape": {"k_max": 4000, "m_max": 4000},
-        "parallel": {"k_lanes": k_lanes, "m_lanes": m_lanes}, "lookup": {"style": "lutram"},
+        "parallel": {"k_lanes": k_lanes, "m_lanes": m_lanes}, "lookup": {"style": "lutram", "tree": "fabric"},
     })
 }
 
@@ -90,15 +90,21 @@ fn two_sizes_differ_in_parameter_defaults_banner_and_top_name_only() {
         let lines = files.iter().flat_map(|(_, text)| text.lines().map(str::to_owned));
         lines.filter(|l| !l.trim_start().starts_with("parameter ") && !l.starts_with("module sized_")).collect()
     };
-    let (small, _) = print(&sized(12, 2, "sized_small"));
-    // 64 times as wide.
-    let (large, took) = print(&sized(96, 16, "sized_large"));
-    let (a, b) = (plain(&small), plain(&large));
-    for (x, y) in a.iter().zip(&b) {
-        assert_eq!(x, y);
+    for tree in ["fabric", "dsp"] {
+        let with = |mut config: Value| {
+            config["lookup"]["tree"] = tree.into();
+            config
+        };
+        let (small, _) = print(&with(sized(12, 2, "sized_small")));
+        // 64 times as wide.
+        let (large, took) = print(&with(sized(96, 16, "sized_large")));
+        let (a, b) = (plain(&small), plain(&large));
+        for (x, y) in a.iter().zip(&b) {
+            assert_eq!(x, y);
+        }
+        assert_eq!(a.len(), b.len());
+        assert!(took.as_millis() < 1000, "{took:?}");
     }
-    assert_eq!(a.len(), b.len());
-    assert!(took.as_millis() < 1000, "{took:?}");
 }
 
 #[test]

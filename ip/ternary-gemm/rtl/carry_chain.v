@@ -7,7 +7,7 @@
 module carry_chain #(
   // bits of the sum; 2 to 128
   parameter WIDTH = 11,
-  // 0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4; 0 to 2
+  // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells; 0 to 2
   parameter IMPL = 1
 ) (
   // propagate: the sum bit without carry

@@ -14,7 +14,7 @@ module dot_row #(
   parameter ACC_W = 19,
   // levels of the adder tree; 0 to 6
   parameter LEVELS = 0,
-  // 0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4; 0 to 2
+  // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells; 0 to 2
   parameter IMPL = 1
 ) (
   input  wire clk_i,

@@ -11,7 +11,7 @@ module dot_tree #(
   parameter WIDTH = 11,
   // levels of adders; the outputs are 2 bits wider for each; 0 to 6
   parameter LEVELS = 0,
-  // 0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4; 0 to 2
+  // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells; 0 to 2
   parameter IMPL = 1
 ) (
   /* verilator lint_off UNUSEDSIGNAL */ input  wire clk_i, /* verilator lint_on UNUSEDSIGNAL */

@@ -7,7 +7,7 @@
 module ternary_add #(
   // bits of the operands and of the sum; 3 to 64
   parameter WIDTH = 13,
-  // 0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4; 0 to 2
+  // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells; 0 to 2
   parameter IMPL = 1
 ) (
   input  wire [WIDTH - 1:0] a_i,

@@ -6,6 +6,8 @@
 `default_nettype none
 
 module ternary_gemm #(
+  // levels of a row's adder tree; 0 to 6
+  parameter LEVELS = 0,
   // activations a slab; 1 to 256
   parameter K_LANES = 12,
   // rows a tile; 1 to 256
@@ -22,9 +24,7 @@ module ternary_gemm #(
   parameter TERMS = 4,
   // codes in a row's slice of a weight beat; 1 to 256
   parameter CODES = 4,
-  // levels of a row's adder tree; 0 to 6
-  parameter LEVELS = 0,
-  // 0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4; 0 to 2
+  // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells; 0 to 2
   parameter IMPL = 1,
   // largest number of tiles; 1 to 65536
   parameter TILES_MAX = 147,
@@ -52,6 +52,9 @@ module ternary_gemm #(
 
   // An illegal parameter stops elaboration here: the module named below does not exist.
   generate
+    if (LEVELS < 0 || LEVELS > 6) begin : g_legal_levels
+      LEVELS_must_be_0_to_6 u_illegal ();
+    end
     if (K_LANES < 1 || K_LANES > 256) begin : g_legal_k_lanes
       K_LANES_must_be_1_to_256 u_illegal ();
     end
@@ -76,9 +79,6 @@ module ternary_gemm #(
     if (CODES < 1 || CODES > 256) begin : g_legal_codes
       CODES_must_be_1_to_256 u_illegal ();
     end
-    if (LEVELS < 0 || LEVELS > 6) begin : g_legal_levels
-      LEVELS_must_be_0_to_6 u_illegal ();
-    end
     if (IMPL < 0 || IMPL > 2) begin : g_legal_impl
       IMPL_must_be_0_to_2 u_illegal ();
     end
@@ -91,9 +91,6 @@ module ternary_gemm #(
   endgenerate
 // UNUSEDSIGNAL of reload: weights are not resident
 // UNUSEDSIGNAL of loaded: weights are not resident
-// UNUSEDSIGNAL of mult: not a register of this core
-// UNUSEDSIGNAL of shift: not a register of this core
-// UNUSEDSIGNAL of zp: not a register of this core
 // UNUSEDSIGNAL of x_padded: padding of the last group
   wire en;  // moves every stage; low while an output beat waits
   wire weight_error;
@@ -103,13 +100,7 @@ module ternary_gemm #(
   wire [$clog2(SLABS_MAX + 1) - 1:0] k_slabs;
   wire [$clog2(TILES_MAX + 1) - 1:0] m_tiles;
   /* verilator lint_off UNUSEDSIGNAL */ wire reload; /* verilator lint_on UNUSEDSIGNAL */
-  /* verilator lint_off UNUSEDSIGNAL */ wire [15:0] mult; /* verilator lint_on UNUSEDSIGNAL */
-  /* verilator lint_off UNUSEDSIGNAL */ wire shift; /* verilator lint_on UNUSEDSIGNAL */
-  /* verilator lint_off UNUSEDSIGNAL */ wire [7:0] zp; /* verilator lint_on UNUSEDSIGNAL */
   assign reload = 1'b0;
-  assign mult = 16'd0;
-  assign shift = 1'b0;
-  assign zp = 8'd0;
 
   register_file #(
     .K_SLABS_MAX(SLABS_MAX),
@@ -373,6 +364,17 @@ module ternary_gemm #(
     .value_i(issue_accept),
     .value_o(sum_valid_delayed)
   );
+  (* ram_style = "block" *) reg [ACC_W*BATCH*M_LANES - 1:0] psums [0:TILES_MAX - 1];  // one word a tile: all rows of all vectors
+  reg [ACC_W*BATCH*M_LANES - 1:0] psum_1_q;
+  always @(posedge clk_i) begin
+    if (en) begin
+      psum_1_q <= psums[psum_read_delayed];
+    end
+  end
+  wire [ACC_W*BATCH*M_LANES - 1:0] sums;
+  wire psum_we;
+  assign psum_we = sum_valid_delayed & en;
+  always @(posedge clk_i) if (psum_we) psums[psum_write_delayed] <= sums;
   wire keep_delayed;
 
   delay_line #(
@@ -384,13 +386,6 @@ module ternary_gemm #(
     .value_i(issue_keep),
     .value_o(keep_delayed)
   );
-  (* ram_style = "block" *) reg [ACC_W*BATCH*M_LANES - 1:0] psums [0:TILES_MAX - 1];  // one word a tile: all rows of all vectors
-  reg [ACC_W*BATCH*M_LANES - 1:0] psum_1_q;
-  always @(posedge clk_i) begin
-    if (en) begin
-      psum_1_q <= psums[psum_read_delayed];
-    end
-  end
   wire [ACC_W*BATCH*M_LANES - 1:0] psum_out_delayed;
 
   delay_line #(
@@ -402,10 +397,6 @@ module ternary_gemm #(
     .value_i(psum_1_q),
     .value_o(psum_out_delayed)
   );
-  wire [ACC_W*BATCH*M_LANES - 1:0] sums;
-  wire psum_we;
-  assign psum_we = sum_valid_delayed & en;
-  always @(posedge clk_i) if (psum_we) psums[psum_write_delayed] <= sums;
 
   genvar sum_vector_i;
   generate

@@ -29,7 +29,7 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     let request = SynthRequest {
         module: args.module.as_deref(),
         parameters: &parameters,
-        nodsp: cost.dsp == 0.0,
+        nodsp: !core.infers_dsp(family),
         work_dir: args.out.as_deref(),
         route: (Flow::of(family).routes && !args.no_route).then_some(ROUTE),
         ..SynthRequest::new(&rtl.files, &top, family)

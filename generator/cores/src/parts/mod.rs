@@ -11,6 +11,7 @@
 //! | [`max_tree`] | largest of several values |
 //! | [`normalise`] | leading zeros, and the value without them |
 //! | [`register_file`] | registers from a register map |
+//! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
 //! | [`sum_tree`] | sum of several values |
 //! | [`width_converter`] | wide beats to narrow ones |
@@ -28,6 +29,7 @@ pub mod normalise;
 pub mod register_file;
 pub mod replay;
 pub mod requantize;
+pub mod simd_add;
 pub mod stream_register;
 pub mod sum_tree;
 pub mod width_converter;

@@ -48,6 +48,8 @@ pub struct RequantizeLane {
     pub narrow: bool,
     /// With two planes the products of two accumulators are added before the rounding.
     pub planes: i64,
+    /// Accumulators from a vector's first plane to its second.
+    pub batch: i64,
 }
 
 impl RequantizeLane {
@@ -71,7 +73,7 @@ impl RequantizeLane {
         let m = Module::new(&self.name());
         m.doc(
             "Requantizer lane: y = saturate(round(acc * mult / 2^shift) + zero point), latency 3 enabled cycles.\n\
-             With planes, add_i adds the product of the accumulator taken before.",
+             With planes, add_i adds the product of the accumulator taken BATCH before.",
         );
         let acc = m.param("ACC_W", self.acc_bits, 4..=40, "bits of the accumulator");
         let out = m.param("OUT_W", self.out_bits, 2..=16, "bits of the output");
@@ -95,20 +97,32 @@ impl RequantizeLane {
         let a = m.input("acc_i", sint(acc));
         let mult = m.input("mult_i", uint(16));
         // A signed number times an unsigned one never reaches the lowest value of both widths together: a bit less holds it.
-        let product = ck.reg("product_q", sint(acc + 16 + i64::from(self.planes == 2)));
         let full = m.wire("full_product", &(&a * &mult));
         m.allow(&full, "UNUSEDSIGNAL", "the top bit repeats the sign");
         let exact = m.wire("exact", &full.fit(acc + 16));
         if self.planes == 2 {
-            let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
-            m.describe(&take, "acc_i is valid; the product waits for its partner");
-            let kept = add.select(&*product, 0);
-            let sum = kept.wrapping_add(exact.extend(product.width()));
-            product.next_when(&m.wire("take", &(en & &take)), sum);
-        } else {
-            product.next_when(en, &exact);
+            return self.sum_of_planes(m, ck, en, &exact);
         }
+        let product = ck.reg("product_q", exact.ty().clone());
+        product.next_when(en, &exact);
         (*product).clone()
+    }
+
+    /// The newest of `BATCH` products; each waits there for its partner of the other plane.
+    fn sum_of_planes(&self, m: &Module, ck: &Clock, en: &Expr, exact: &Expr) -> Expr {
+        let batch = m.param("BATCH", self.batch, 1..=16, "accumulators from a vector's first plane to its second");
+        let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
+        m.describe(&take, "acc_i is valid");
+        m.describe(&add, "it belongs to the second plane");
+        let pw = exact.width() + 1;
+        let all = &batch * &pw;
+        let products = ck.reg("products_q", uint(&all));
+        let oldest = m.wire("oldest", &products.slice((&batch - 1) * &pw, &pw).as_signed());
+        let sum = m.wire("plane_sum", &add.select(&oldest, 0).wrapping_add(exact.extend(&pw)));
+        let moved = m.wire("products", &concat(&[&*products, &sum.as_unsigned()]));
+        m.allow(&moved, "UNUSEDSIGNAL", "the oldest product leaves");
+        products.next_when(&m.wire("take", &(en & &take)), moved.slice(0, &all));
+        m.wire("product", &products.slice(0, &pw).as_signed())
     }
 
     /// The product above the cut, and whether its rounding adds one.
@@ -187,17 +201,21 @@ impl RequantizeLane {
 
     /// Cost of one lane.
     pub fn cost(&self, family: Family) -> Cost {
-        let (acc, shift) = (self.acc_bits as f64, self.shift.largest() as f64);
-        let width = acc + 17.0;
-        let product = if matches!(family, Family::Xcup | Family::Xc7 | Family::Ecp5) && self.acc_bits <= 26 {
-            0.0
-        } else {
-            16.0 * acc
+        let (acc, out, shift) = (self.acc_bits as f64, self.out_bits as f64, self.shift.largest() as f64);
+        let width = acc + 16.0;
+        // One DSP block takes a factor of 26 bits beside the 17 of a signed multiplier; iCE40's blocks take 16 by 16.
+        let blocks = if family == Family::Ice40 { 0.0 } else { (acc / 26.0).ceil() };
+        let product = if blocks == 0.0 { 16.0 * acc } else { 0.0 };
+        let (shifter, above, below) = match self.shift {
+            Shift::Constant(s) => (0.0, (acc + 16.0 - s as f64 - out).max(0.0), shift),
+            Shift::Range(..) => (width * (shift + 1.0).log2().ceil() / 2.0, width, width),
         };
-        let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
-        let lut = product + shifter + width + 2.0 * self.out_bits as f64;
-        let dsp = if product > 0.0 { 0.0 } else { 1.0 };
-        Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
+        // The sum near the output's range, the sticky bit, the bits that decide on saturation.
+        let lut = product + shifter + out.max(8.0) + 3.0 + below / 6.0 + above / 6.0 + 4.0;
+        // Two planes are added behind the product, where all vectors of a batch but one wait.
+        let sum = if self.planes == 2 { width + 1.0 } else { 0.0 };
+        let waiting = sum * (self.batch - 1) as f64;
+        Cost { lut: lut + sum, ff: width + 2.0 * out + 1.0 + waiting, dsp: blocks, ..Cost::default() }
     }
 }
 

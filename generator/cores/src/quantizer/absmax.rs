@@ -43,6 +43,7 @@ impl Hardware {
             out_bits,
             narrow: false,
             planes: 1,
+            batch: 1,
         }
     }
 }

@@ -120,6 +120,7 @@ impl Hardware {
             out_bits: s.out_bits,
             narrow: s.narrow,
             planes: 1,
+            batch: 1,
         })
     }
 

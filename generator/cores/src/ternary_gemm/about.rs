@@ -1,7 +1,7 @@
 //! What the datasheet says of a configured core, in words and numbers.
 
 use super::config::Derived;
-use super::rtl::Style;
+use super::rtl::{Style, Tree};
 use crate::{About, Block, ProvenRange};
 
 /// Title, text, definition and block diagram.
@@ -52,7 +52,7 @@ pub fn about(d: &Derived) -> About {
             block("Fill", format!("{} activations a slab", hw.k_lanes), &["x"]),
             block("Decode", format!("{} codes a beat, {}", hw.codes() * hw.m_lanes, hw.encoding), &["w"]),
             block(meeting, format!("{} x {} rows", hw.terms() * hw.batch, hw.m_lanes), &["Fill", "Decode"]),
-            block("Rows", format!("{} adder trees", hw.m_lanes * hw.batch), &[meeting]),
+            block("Rows", format!("{} adder trees{}", hw.m_lanes * hw.batch, if hw.tree == Tree::Dsp { " on DSP blocks" } else { "" }), &[meeting]),
             block("Partial sums", format!("{} words", hw.tiles_max * hw.planes), &["Rows"]),
             block("Output", output, &["Partial sums"]),
         ],
@@ -82,7 +82,7 @@ pub fn ranges(d: &Derived) -> Vec<ProvenRange> {
         },
         ProvenRange {
             signal: "partial sum".into(),
-            bits: hw.row().acc_bits as u32,
+            bits: hw.sum_bits() as u32,
             min: lo,
             max: hi,
             proof: format!("k_max = {} products of magnitude {x} at most", d.config.shape.k_max),

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cost;
-use super::rtl::{Hardware, Requantized, Style};
+use super::rtl::{Hardware, Requantized, Style, Tree};
 use crate::Issue;
 use crate::common::{ShiftValue, TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
+use crate::parts::simd_add;
 
 /// A ternary matrix product by table lookup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,6 +111,8 @@ pub enum TreeName {
     /// Three-operand adders on the carry chain.
     #[default]
     Fabric,
+    /// Everything above the first adders on the split adders of DSP blocks; AMD devices only.
+    Dsp,
 }
 
 /// How a weight meets an activation.
@@ -261,6 +264,7 @@ impl Config {
         self.check_widths(&mut issues);
         self.check_output(&mut issues);
         let Some(target) = target.filter(|_| issues.is_empty()) else { return Err(issues) };
+        self.check_tree(target, &mut issues);
         self.check_resident(target, &mut issues);
         if !issues.is_empty() {
             return Err(issues);
@@ -333,13 +337,12 @@ impl Config {
             return;
         }
         o.shift.check("output.shift", issues);
-        if self.weights.planes == 2 && self.parallel.batch > 1 {
-            let message = "requantized planes are summed vector by vector, which wants batch = 1".into();
-            issues.push(issue("C007", "parallel.batch", message, "batch = 1, or output.kind = \"int32\"".into()));
-        }
-        if self.weights.planes == 2 && !o.per_row {
-            let message = "two planes have two multipliers, which come as a stream".into();
-            issues.push(issue("C008", "output.per_row", message, "per_row = true".into()));
+    }
+
+    fn check_tree(&self, target: &Target, issues: &mut Vec<Issue>) {
+        if self.lookup.tree == TreeName::Dsp && !simd_add::splits(target.family) {
+            let message = format!("no DSP block of {} splits its adder into lanes", target.name);
+            issues.push(issue("C007", "lookup.tree", message, "tree = \"fabric\", or an AMD target".into()));
         }
     }
 
@@ -391,6 +394,10 @@ impl Config {
             acc_bits: self.acc_bits(),
             style: Style::Lutram,
             group: self.lookup.group.into(),
+            tree: match self.lookup.tree {
+                TreeName::Fabric => Tree::Fabric,
+                TreeName::Dsp => Tree::Dsp,
+            },
             encoding: self.weights.encoding.name(),
             slabs_max: up(self.shape.k_max, k),
             tiles_max: up(self.shape.m_max, m),
@@ -483,13 +490,17 @@ mod tests {
         refused(&[("act.bits", json!(16)), ("shape.k_max", json!(65536))], "C004", "shape.k_max", "65535");
         refused(&[("shape.k_max", json!(8))], "C005", "parallel.k_lanes", "8 or fewer");
         refused(&[requant.clone(), ("output.shift", json!([9, 3]))], "C006", "output.shift", "[3, 9]");
-        refused(&[requant.clone(), ("output.shift", json!([47, 47]))], "C006", "output.shift", "shift = 47");
-        let two = ("weights.planes", json!(2));
-        refused(&[requant.clone(), two.clone(), ("parallel.batch", json!(2))], "C007", "parallel.batch", "batch = 1");
-        refused(&[requant, two, ("output.per_row", json!(false))], "C008", "output.per_row", "per_row = true");
+        refused(&[requant, ("output.shift", json!([47, 47]))], "C006", "output.shift", "shift = 47");
+        let dsp = ("lookup.tree", json!("dsp"));
+        refused(&[dsp, ("target.name", json!("ecp5-85f"))], "C007", "lookup.tree", "tree = \"fabric\"");
         let resident = ("weights.source", json!("resident"));
         let wide = [("parallel.k_lanes", json!(256)), ("parallel.m_lanes", json!(256))];
-        refused(&[&[resident.clone()], &wide[..]].concat(), "C010", "parallel.m_lanes", "m_lanes = 152 or fewer");
+        refused(
+            &[std::slice::from_ref(&resident), &wide[..]].concat(),
+            "C010",
+            "parallel.m_lanes",
+            "m_lanes = 152 or fewer",
+        );
         // 2731 slabs of a tile of 4 x 8 codes of 5 bits; 64 UltraRAMs hold 43 such tiles.
         let long = [("shape.k_max", json!(65536)), ("shape.m_max", json!(256))];
         refused(&[&[resident], &long[..]].concat(), "C009", "weights.source", "m_max = 172 at most");

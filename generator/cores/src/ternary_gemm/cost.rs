@@ -8,7 +8,7 @@ use bitlathe_spec::Family;
 use super::decode::{View, direct, view_bits};
 use super::fill::Table;
 use super::rows::RowShape;
-use super::rtl::{Hardware, Style};
+use super::rtl::{Hardware, Style, Tree};
 use crate::parts::carry::adder_cost;
 use crate::parts::requantize::RequantizeLane;
 use crate::{Cost, PartCost};
@@ -32,7 +32,10 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
         cost: each * count as f64,
     };
     let mut out = vec![
-        entry("row (adders, tree, accumulator)", rows, row(hw, family)),
+        match hw.tree {
+            Tree::Fabric => entry("row (adders, tree, accumulator)", rows, row(hw, family)),
+            Tree::Dsp => entry("rows of a vector (adders, tree, accumulator)", hw.batch, hw.dsp_rows().cost(family)),
+        },
         match hw.style {
             Style::Lutram | Style::Mux => entry("lookup table", tables, table(hw, family)),
             Style::AddSub | Style::Multiply => entry("term", tables, term(hw)),
@@ -45,12 +48,13 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     ];
     if let Some(r) = hw.requant {
         let lane = RequantizeLane {
-            acc_bits: hw.row().acc_bits,
+            acc_bits: hw.sum_bits(),
             shift: r.shift,
             rounding: r.rounding,
             out_bits: r.bits,
             narrow: r.narrow,
             planes: hw.planes,
+            batch: hw.batch,
         };
         out.push(entry("requantizer lane", hw.m_lanes, lane.cost(family)));
     }
@@ -197,12 +201,14 @@ impl NextPowerOfTwo for i64 {
 }
 
 fn psums(hw: &Hardware, family: Family) -> Cost {
-    let width = hw.batch * hw.m_lanes * hw.row().acc_bits;
-    Cost { ff: width as f64, bram: blocks(family, width, hw.tiles_max * hw.planes), ..Cost::default() }
+    let width = hw.batch * hw.m_lanes * hw.sum_bits();
+    // On their way to a fabric adder they are registered once more.
+    let ff = if hw.tree == Tree::Fabric { width as f64 } else { 0.0 };
+    Cost { ff, bram: blocks(family, width, hw.tiles_max * hw.planes), ..Cost::default() }
 }
 
 fn output(hw: &Hardware) -> Cost {
-    let lane = (hw.m_lanes * hw.row().acc_bits) as f64;
+    let lane = (hw.m_lanes * hw.sum_bits()) as f64;
     // The vectors of a batch share the output: a multiplexer of that many inputs a bit.
     let select = match hw.batch {
         1 => 0.0,

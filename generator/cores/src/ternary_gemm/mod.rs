@@ -9,6 +9,7 @@ mod fill;
 mod interface;
 mod options;
 mod rows;
+mod rows_dsp;
 pub mod rtl;
 pub mod schedule;
 mod stimulus;
@@ -150,6 +151,10 @@ impl Core for Configured {
 
     fn cost(&self, family: Family) -> Vec<PartCost> {
         cost::parts(&self.0.hardware, family)
+    }
+
+    fn infers_dsp(&self, _: Family) -> bool {
+        self.0.hardware.requant.is_some()
     }
 
     fn ranges(&self) -> Vec<ProvenRange> {
@@ -305,10 +310,9 @@ mod tests {
 
     #[test]
     fn operands_of_a_requantized_sum_hold_every_plane_and_the_scale() {
-        let both =
-            |c: &&Box<dyn Core>| c.config()["output"]["kind"] == "requant" && c.config()["weights"]["planes"] == 2;
+        let both = |c: &dyn Core| c.config()["output"]["kind"] == "requant" && c.config()["weights"]["planes"] == 2;
         let cores = cores();
-        let core = cores.iter().find(both).unwrap();
+        let core = cores.iter().find(|c| both(c.as_ref())).unwrap();
         let found = core.operands(&core.random_job(5), "y", 0);
         let names: Vec<&str> = found.iter().map(|o| o.name.split(['[', ' ']).next().unwrap()).collect();
         assert_eq!(names[..4], ["x", "w", "w", "mult"]);

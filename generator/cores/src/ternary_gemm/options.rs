@@ -38,6 +38,7 @@ batch = 1               # activation vectors that share one pass over the weight
 [lookup]
 style = "auto"          # lutram, mux, addsub, multiply, or the cheapest of them
 group = 3               # activations of a table
+tree = "fabric"         # or dsp: adders of DSP blocks, on AMD devices
 
 [weights]
 encoding = "index5"     # trit2, index5, byte5, sherry5
@@ -57,6 +58,7 @@ fn all_options() -> Vec<OptionValues> {
     vec![
         ("lookup", "style", v(&["lutram", "mux", "addsub", "multiply"])),
         ("lookup", "group", n(&[2, 3, 4])),
+        ("lookup", "tree", v(&["fabric", "dsp"])),
         ("weights", "encoding", v(&["trit2", "index5", "byte5", "sherry5"])),
         ("act", "bits", n(&[4, 8, 16])),
         ("parallel", "batch", n(&[1, 2, 3])),

@@ -92,7 +92,7 @@ fn run_pass(hw: &Hardware, size: JobSize, s: &mut State) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ternary_gemm::rtl::Style;
+    use crate::ternary_gemm::rtl::{Style, Tree};
 
     fn hardware(batch: i64, style: Style) -> Hardware {
         Hardware {
@@ -106,6 +106,7 @@ mod tests {
             acc_bits: 20,
             style,
             group: 3,
+            tree: Tree::Fabric,
             encoding: "index5",
             slabs_max: 10,
             tiles_max: 100,
