@@ -64,25 +64,26 @@ fn sized(k_lanes: u64, m_lanes: u64, name: &str) -> Value {
 
 #[test]
 fn two_sizes_differ_in_parameter_defaults_banner_and_top_name_only() {
-    let print = |c: &Value| {
-        let core = core(c);
-        let started = std::time::Instant::now();
-        let files = core.rtl().expect("checks").files(&[]);
-        (files, started.elapsed())
-    };
+    let print = |c: &Value| core(c).rtl().expect("checks").files(&[]);
     let plain = |files: &[(String, String)]| -> Vec<String> {
         let lines = files.iter().flat_map(|(_, text)| text.lines().map(str::to_owned));
         lines.filter(|l| !l.trim_start().starts_with("parameter ") && !l.starts_with("module sized_")).collect()
     };
-    let (small, _) = print(&sized(12, 2, "sized_small"));
-    // 64 times as wide.
-    let (large, took) = print(&sized(96, 16, "sized_large"));
-    let (a, b) = (plain(&small), plain(&large));
+    let small = print(&sized(12, 2, "sized_small"));
+    // 64 times as wide: not a line more, and printed within 100 ms (the best of five, for other work may be going on).
+    let wide = sized(96, 16, "sized_large");
+    let took = |_| {
+        let started = std::time::Instant::now();
+        print(&wide);
+        started.elapsed()
+    };
+    let took = (0..5).map(took).min().expect("five runs");
+    assert!(took.as_millis() < 100, "{took:?}");
+    let (a, b) = (plain(&small), plain(&print(&wide)));
     for (x, y) in a.iter().zip(&b) {
         assert_eq!(x, y);
     }
     assert_eq!(a.len(), b.len());
-    assert!(took.as_millis() < 1000, "{took:?}");
 }
 
 #[test]
