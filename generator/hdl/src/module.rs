@@ -388,10 +388,12 @@ impl Module {
         self.expr(self.body.declare(name, ty, SigKind::Input, here()))
     }
 
-    /// An output port with its value.
+    /// An output port with its value; gives the port, to be described.
     #[track_caller]
-    pub fn output(&self, name: &str, value: &Expr) {
-        self.output_wire(name, value.ty().clone()).drive(value);
+    pub fn output(&self, name: &str, value: &Expr) -> Expr {
+        let port = self.output_wire(name, value.ty().clone());
+        port.drive(value);
+        port.expr
     }
 
     /// An output port that is driven later.

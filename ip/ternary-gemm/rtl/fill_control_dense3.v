@@ -18,27 +18,36 @@ module fill_control_dense3 #(
 
   // a bank's last read is done
   input  wire [1:0] free_i,
+  // which vector the beat belongs to, one bit each
   output wire [BATCH-1:0] load_o,
+  // a step is taken
   output wire run_o,
+  // the step starts from zero
   output wire clear_o,
+  // the step subtracts
   output wire negate_o,
+  // activation of the group that the step adds
   output wire [1:0] term_o,
 
+  // the sum of the step before goes into the table
   output wire write_o,
   output wire [3:0] write_index_o,
+  // bank that is being filled
   output wire write_bank_o,
 
+  // banks that hold a slab
   output wire [1:0] full_o,
+  // banks whose slab belongs to the job's last pass
   output wire [1:0] final_o
 );
 
+  // Load: one beat a vector, a one-hot pointer says which
   reg busy_q;
   reg [BATCH-1:0] pointer_q;
   reg bank_q;
   reg [1:0] full_q;
   reg [1:0] final_q;
   reg job_end_q;
-  reg [3:0] step_q;
 
   assign x_ready_o = ~busy_q;
   wire load = x_valid_i & ~busy_q;
@@ -58,6 +67,9 @@ module fill_control_dense3 #(
     end
   end
 
+  // Fill: one step a cycle through the program, into a bank that is free
+  reg [3:0] step_q;
+
   wire bank_full = bank_q ? full_q[1] : full_q[0];
   wire run = busy_q & ~bank_full;
   wire ends = run & (step_q == 4'd15);
@@ -70,7 +82,7 @@ module fill_control_dense3 #(
     end
   end
 
-  reg [8:0] step_word;
+  reg [8:0] step_word;  // from the top: term, clear, negate, write, table index
   always @* begin
     case (step_q)
       4'd0: step_word = 9'h050;
@@ -125,6 +137,7 @@ module fill_control_dense3 #(
   assign write_index_o = index_q;
   assign write_bank_o = bank_q;
 
+  // Hand over: when the last write has been made; activations may change one cycle before
   always @(posedge clk_i) begin
     if (rst_i) begin
       busy_q <= 1'b0;

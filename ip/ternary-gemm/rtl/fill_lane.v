@@ -14,10 +14,15 @@ module fill_lane #(
   parameter WIDTH = 10
 ) (
   input  wire clk_i,
+  // a step is taken
   input  wire run_i,
+  // start from zero
   input  wire clear_i,
+  // subtract the activation
   input  wire negate_i,
+  // which activation
   input  wire [1:0] term_i,
+  // the group's activations, the first lowest
   input  wire [ACT_W*GROUP-1:0] x_i,
   output wire [WIDTH-1:0] sum_o
 );

@@ -26,35 +26,50 @@ module issue_control #(
   input  wire w_valid_i,
   output wire w_ready_o,
 
+  // where the beat's partial sum is kept
   output wire [($clog2(TILES_MAX) > 1 ? $clog2(TILES_MAX) : 1)-1:0] address_o,
+  // a beat is taken; the other outputs say what it is
   output wire accept_o,
+  // bank of activations that it meets
   output wire bank_o,
+  // it adds to the partial sum; low on the first slab
   output wire keep_o,
+  // its sums are final
   output wire emit_o,
+  // it is the last of its slab
   output wire slab_end_o,
+  // it is the last of the job
   output wire last_o
 );
-
-  localparam GAP = BATCH - 1;
 
   reg [$clog2(SLABS_MAX+1)-1:0] slab_q;
   reg [$clog2(TILES_MAX+1)-1:0] tile_q;
   reg bank_q;
   reg start_q;
   reg first_q;
-  reg [2:0] pause_q;
-  reg [$clog2(BATCH):0] gap_q;
 
+  // Where the beat after this one belongs
   wire [$clog2(SLABS_MAX+1)-1:0] next_slab = slab_q + 1'b1;
   wire [$clog2(TILES_MAX+1)-1:0] next_tile = tile_q + 1'b1;
   wire last_slab = next_slab == k_slabs_i;
   wire last_tile = next_tile == m_tiles_i;
+
+  // Two uses of a partial sum lie at least 4 cycles apart: a slab of fewer beats is followed by a
+  // pause
+  reg [2:0] pause_q;
+
   wire [$clog2(TILES_MAX+1)+1:0] tiles_wide = {2'd0, m_tiles_i};
   wire [2:0] pause_needed = {
     tiles_wide == 1,
     (tiles_wide == 1) | (tiles_wide == 2),
     (tiles_wide == 1) | (tiles_wide == 2) | (tiles_wide == 3)
   };
+
+  // A beat whose sums are final leaves as BATCH output beats: the next one waits for them
+  localparam GAP = BATCH - 1;
+
+  reg [$clog2(BATCH):0] gap_q;
+
   wire filled = bank_q ? full_i[1] : full_i[0];
   wire may = en_i & filled & ~(start_q & pause_q[0]) & (gap_q == 0);
   assign w_ready_o = may;
@@ -68,6 +83,7 @@ module issue_control #(
     end
   end
 
+  // Counters
   assign address_o = tile_q[($clog2(TILES_MAX) > 1 ? $clog2(TILES_MAX) : 1)-1:0];
   wire ends_slab = accept & last_tile;
 
