@@ -1,11 +1,10 @@
 //! `ternary-gemm` under Verilator: every legal pair of options against the golden model, under every stall pattern.
 
 use bitlathe_cores::{Core, Kind, kinds};
+use bitlathe_flow::generate;
 use bitlathe_flow::sim::{Options, Simulator};
 use bitlathe_flow::tools::Tools;
 use bitlathe_flow::verify::{VerifyOptions, verify};
-use bitlathe_flow::{generate, lint};
-use rayon::prelude::*;
 use serde_json::Value;
 
 fn kind() -> &'static dyn Kind {
@@ -14,60 +13,6 @@ fn kind() -> &'static dyn Kind {
 
 fn core(config: &Value) -> Box<dyn Core> {
     kind().configure(config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
-}
-
-fn check(config: &Value, tools: &Tools) -> Result<(), String> {
-    let core = core(config);
-    let fail = |e: &dyn std::fmt::Display| format!("{config}\n{e}");
-    let rtl = generate::print(core.as_ref()).map_err(|e| fail(&e))?;
-    let simulator = Simulator::build(&core.interface(), &rtl.files, tools, Options::default()).map_err(|e| fail(&e))?;
-    let options = VerifyOptions { jobs: 6, seed: 11, threads: Some(1), command: String::new(), waves: None };
-    let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).map_err(|e| fail(&e))?;
-    if report.passed() {
-        Ok(())
-    } else {
-        Err(fail(&report.failures.first().map_or("coverage is not filled".into(), ToString::to_string)))
-    }
-}
-
-#[test]
-fn every_legal_pair_of_options_equals_the_model() {
-    let tools = Tools::discover().expect("tools");
-    let failures: Vec<String> = kind().legal_pairs().par_iter().filter_map(|c| check(c, &tools).err()).collect();
-    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n\n"));
-}
-
-/// Two planes, a batch and a requantizer are three options: the cover of pairs need not hold them together.
-#[test]
-fn requantized_planes_meet_across_the_batch() {
-    let tools = Tools::discover().expect("tools");
-    let config = |(batch, per_row, rounding): (u64, bool, &str)| {
-        serde_json::json!({
-            "kind": "ternary-gemm", "name": "planes", "target": {"name": "kv260"}, "shape": {"k_max": 53, "m_max": 17},
-            "parallel": {"k_lanes": 12, "m_lanes": 3, "batch": batch}, "weights": {"planes": 2},
-            "output": {"kind": "requant", "shift": [4, 20], "per_row": per_row, "rounding": rounding},
-        })
-    };
-    let cases = [(1, false, "half-even"), (2, true, "half-away"), (2, false, "stochastic"), (5, true, "half-even")];
-    let failures: Vec<String> = cases.par_iter().filter_map(|c| check(&config(*c), &tools).err()).collect();
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-}
-
-#[test]
-fn generated_verilog_is_lint_clean() {
-    let tools = Tools::discover().expect("tools");
-    let messages: Vec<String> = kind()
-        .legal_pairs()
-        .par_iter()
-        .step_by(4)
-        .flat_map_iter(|c| {
-            let core = core(c);
-            let rtl = generate::print(core.as_ref()).expect("prints");
-            let found = lint::lint(&rtl.files, &core.interface().top, &tools).expect("lint runs");
-            found.into_iter().map(|m| format!("{c}: {m:?}")).collect::<Vec<_>>()
-        })
-        .collect();
-    assert!(messages.is_empty(), "{}", messages.join("\n"));
 }
 
 /// A core of a quick size.
@@ -80,12 +25,7 @@ fn sized(k_lanes: u64, m_lanes: u64, name: &str) -> Value {
 
 #[test]
 fn two_sizes_differ_in_parameter_defaults_banner_and_top_name_only() {
-    let print = |c: &Value| {
-        let core = core(c);
-        let started = std::time::Instant::now();
-        let files = core.rtl().expect("checks").files(&[]);
-        (files, started.elapsed())
-    };
+    let print = |c: &Value| core(c).rtl().expect("checks").files(&[]);
     let plain = |files: &[(String, String)]| -> Vec<String> {
         let lines = files.iter().flat_map(|(_, text)| text.lines().map(str::to_owned));
         lines.filter(|l| !l.trim_start().starts_with("parameter ") && !l.starts_with("module sized_")).collect()
@@ -95,15 +35,21 @@ fn two_sizes_differ_in_parameter_defaults_banner_and_top_name_only() {
             config["lookup"]["tree"] = tree.into();
             config
         };
-        let (small, _) = print(&with(sized(12, 2, "sized_small")));
-        // 64 times as wide.
-        let (large, took) = print(&with(sized(96, 16, "sized_large")));
-        let (a, b) = (plain(&small), plain(&large));
+        let small = print(&with(sized(12, 2, "sized_small")));
+        // 64 times as wide: not a line more, and printed within 100 ms (the best of five, for other work may be going on).
+        let wide = with(sized(96, 16, "sized_large"));
+        let took = |_| {
+            let started = std::time::Instant::now();
+            print(&wide);
+            started.elapsed()
+        };
+        let took = (0..5).map(took).min().expect("five runs");
+        assert!(took.as_millis() < 100, "{took:?}");
+        let (a, b) = (plain(&small), plain(&print(&wide)));
         for (x, y) in a.iter().zip(&b) {
             assert_eq!(x, y);
         }
         assert_eq!(a.len(), b.len());
-        assert!(took.as_millis() < 1000, "{took:?}");
     }
 }
 
@@ -165,55 +111,4 @@ fn a_wrong_table_entry_is_reported_with_its_operands() {
 fn a_dropped_handshake_names_the_blocked_stream() {
     let report = broken("issue_control.v", "assign w_ready_o = may;", "assign w_ready_o = 1'b0;");
     assert!(report.contains("`w`"), "{report}");
-}
-
-#[test]
-fn the_generated_testbench_passes_in_icarus() {
-    let tools = Tools::discover().expect("tools");
-    if !tools.has("iverilog") {
-        println!("skipped: iverilog is missing; Debian's package iverilog has it");
-        return;
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let out = folder.path().join("core");
-    let core = core(&kind().legal_pairs()[0]);
-    generate::generate(core.as_ref(), &out, &generate::Options::default()).expect("generates");
-    let top = core.interface().top;
-    let rtl: Vec<_> = std::fs::read_dir(out.join("rtl")).expect("rtl").map(|e| e.expect("entry").path()).collect();
-    let vvp = folder.path().join("tb.vvp");
-    let mut compile = tools.command("iverilog").expect("iverilog");
-    compile
-        .arg("-g2005")
-        .arg("-o")
-        .arg(&vvp)
-        .arg("-s")
-        .arg(format!("{top}_tb"))
-        .arg(out.join(format!("tb/{top}_tb.v")))
-        .args(rtl);
-    assert!(compile.status().expect("iverilog runs").success());
-    let run =
-        tools.command("vvp").expect("vvp").arg("-n").arg(&vvp).current_dir(out.join("tb")).output().expect("vvp runs");
-    let text = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert!(text.contains("PASS"), "{text}");
-}
-
-/// The folder below `ip/` holds what the generator writes today; `BITLATHE_UPDATE=1` rewrites it.
-#[test]
-fn the_catalogue_holds_what_the_generator_writes() {
-    let ip = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ip/ternary-gemm");
-    let config = std::fs::read_to_string(ip.join("core.toml")).expect("core.toml");
-    let document: Value = toml::from_str(&config).expect("TOML");
-    let core = core(&document);
-    let printed = generate::print(core.as_ref()).expect("prints").files;
-    for f in &printed {
-        let path = ip.join("rtl").join(&f.path);
-        if std::env::var_os("BITLATHE_UPDATE").is_some() {
-            std::fs::create_dir_all(ip.join("rtl")).expect("rtl");
-            std::fs::write(&path, &f.text).expect("writes");
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == f.text, "{} is out of date; BITLATHE_UPDATE=1 cargo test rewrites it", path.display());
-    }
-    let kept = std::fs::read_dir(ip.join("rtl")).expect("rtl").count();
-    assert_eq!(kept, printed.len(), "ip/ternary-gemm/rtl holds a file that is no longer written");
 }

@@ -14,7 +14,7 @@ mod verify;
 
 use bitlathe_cores::{Core, Cost, Kind};
 use bitlathe_flow::generate::{Rtl, print};
-use bitlathe_flow::sim::{Options, Simulator};
+use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
 use bitlathe_spec::Family;
 use serde_json::{Value, json};
