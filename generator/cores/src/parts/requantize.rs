@@ -184,11 +184,7 @@ impl RequantizeLane {
     pub fn cost(&self, family: Family) -> Cost {
         let (acc, shift) = (self.acc_bits as f64, self.shift.largest() as f64);
         let width = acc + 17.0;
-        let product = if matches!(family, Family::Xcup | Family::Xc7 | Family::Ecp5) && self.acc_bits <= 26 {
-            0.0
-        } else {
-            16.0 * acc
-        };
+        let product = if family != Family::Ice40 { 0.0 } else { 16.0 * acc };
         let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
         let lut = product + shifter + width + 2.0 * self.out_bits as f64;
         let dsp = if product > 0.0 { 0.0 } else { 1.0 };
