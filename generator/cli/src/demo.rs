@@ -184,7 +184,7 @@ impl Kind for Demo {
     fn legal_pairs(&self) -> Vec<Value> {
         vec![]
     }
-    fn random_configs(&self, _: u64, _: usize) -> Vec<Value> {
+    fn random_configs(&self, _: &Target, _: u64, _: usize) -> Vec<Value> {
         vec![]
     }
 }

@@ -22,8 +22,8 @@ pub trait Kind: Sync {
     fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>>;
     /// Configs that together hold every legal pair of options, small enough to simulate; each is `kind`-complete.
     fn legal_pairs(&self) -> Vec<serde_json::Value>;
-    /// Legal configs drawn at random for judging the cost model.
-    fn random_configs(&self, seed: u64, count: usize) -> Vec<serde_json::Value>;
+    /// Legal configs for a target, drawn at random for judging the cost model.
+    fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value>;
 }
 
 /// Something wrong in a config, at a place given by keys.

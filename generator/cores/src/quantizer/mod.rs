@@ -61,8 +61,8 @@ impl Kind for Quantizer {
         options::legal_pairs()
     }
 
-    fn random_configs(&self, seed: u64, count: usize) -> Vec<serde_json::Value> {
-        options::random_configs(seed, count)
+    fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value> {
+        options::random_configs(target, seed, count)
     }
 }
 

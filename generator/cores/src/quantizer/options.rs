@@ -105,11 +105,12 @@ pub fn legal_pairs() -> Vec<Value> {
 }
 
 /// Legal configs of realistic size.
-pub fn random_configs(seed: u64, count: usize) -> Vec<Value> {
+pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
     let (space, mut r) = (space(), Random::new(seed));
     let mut out = vec![];
     while out.len() < count {
         let mut c = space.config(&space.draw(&mut r), &format!("random{}", out.len()));
+        c["target"]["name"] = json!(target.name);
         c["shape"]["c_max"] = json!(1024 + r.below(4096));
         c["parallel"]["lanes"] = json!(1u64 << (2 + r.below(4)));
         if legal(&c) {
@@ -143,8 +144,10 @@ mod tests {
 
     #[test]
     fn random_configs_are_legal_and_follow_from_the_seed() {
-        let configs = random_configs(7, 12);
-        assert!(configs.iter().all(legal));
-        assert_eq!(configs, random_configs(7, 12));
+        for target in bitlathe_spec::TARGETS {
+            let configs = random_configs(target, 7, 12);
+            assert!(configs.iter().all(legal));
+            assert_eq!(configs, random_configs(target, 7, 12));
+        }
     }
 }

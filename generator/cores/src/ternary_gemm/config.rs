@@ -263,6 +263,9 @@ impl Config {
         self.check_lookup(&mut issues);
         self.check_widths(&mut issues);
         self.check_output(&mut issues);
+        if let Some(target) = target {
+            self.check_style(target, &mut issues);
+        }
         let Some(target) = target.filter(|_| issues.is_empty()) else { return Err(issues) };
         self.check_tree(target, &mut issues);
         self.check_resident(target, &mut issues);
@@ -304,6 +307,14 @@ impl Config {
             );
             let help = format!("group = {needs}, or encoding = \"trit2\" or \"byte5\" for any group");
             issues.push(issue("C003", "lookup.group", message, help));
+        }
+    }
+
+    fn check_style(&self, target: &Target, issues: &mut Vec<Issue>) {
+        if self.lookup.style == StyleName::Lutram && !Style::Lutram.exists_on(target.family) {
+            let message = format!("{} has no memory made of look-up tables", target.name);
+            let help = "style = \"mux\" keeps the tables in flip-flops; \"auto\" takes the cheapest style".into();
+            issues.push(issue("C011", "lookup.style", message, help));
         }
     }
 
@@ -426,8 +437,9 @@ impl Config {
     /// The style that the cost model finds cheapest in LUT sites.
     fn cheapest(&self, target: &Target) -> Style {
         let lut = |s: Style| cost::total(&self.hardware(target, s), target.family).lut;
-        let styles = [Style::Lutram, Style::Mux, Style::AddSub, Style::Multiply];
-        styles.into_iter().min_by(|a, b| lut(*a).total_cmp(&lut(*b))).unwrap_or(Style::Lutram)
+        let styles = [Style::Lutram, Style::Mux, Style::AddSub, Style::Multiply].into_iter();
+        let legal = styles.filter(|s| s.exists_on(target.family));
+        legal.min_by(|a, b| lut(*a).total_cmp(&lut(*b))).unwrap_or(Style::Mux)
     }
 
     fn warnings(&self, hw: &Hardware) -> Vec<Issue> {
@@ -482,6 +494,8 @@ mod tests {
             );
         };
         let requant = ("output.kind", json!("requant"));
+        let no_memory = [("target.name", json!("ice40-hx8k")), ("lookup.style", json!("lutram"))];
+        refused(&no_memory, "C011", "lookup.style", "mux");
         refused(&[("target.name", json!("nothing"))], "C001", "target.name", "kv260");
         refused(&[("name", json!("1st core"))], "C002", "name", "core_1stcore");
         refused(&[("name", json!("module"))], "C002", "name", "module-core");

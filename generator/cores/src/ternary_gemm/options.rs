@@ -110,26 +110,63 @@ pub fn legal_pairs() -> Vec<Value> {
     space().cover()
 }
 
-/// Legal configs of realistic size.
-pub fn random_configs(seed: u64, count: usize) -> Vec<Value> {
+/// Sizes that [`random_configs`] draws from: lowest value and number of values.
+struct Sizes {
+    k_max: (u64, u64),
+    m_max: (u64, u64),
+    k_lanes: (u64, u64),
+    m_lanes: (u64, u64),
+}
+
+/// Cores that fill a fair part of a family's devices and that Yosys maps within minutes.
+fn sizes(family: Family) -> Sizes {
+    match family {
+        Family::Xcup | Family::Xc7 => {
+            Sizes { k_max: (256, 6000), m_max: (256, 6000), k_lanes: (6, 43), m_lanes: (4, 25) }
+        }
+        Family::Ecp5 => Sizes { k_max: (128, 3000), m_max: (128, 3000), k_lanes: (6, 19), m_lanes: (3, 10) },
+        Family::Ice40 => Sizes { k_max: (64, 500), m_max: (64, 500), k_lanes: (4, 7), m_lanes: (1, 4) },
+    }
+}
+
+/// Legal configs of realistic size for a target, with every option in play; the common values come up more often.
+pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
     let mut r = Random::new(seed);
     let mut out = vec![];
     while out.len() < count {
-        let pick = |r: &mut Random, v: &[&'static str]| r.pick(v).unwrap_or("auto");
-        let c = json!({
-            "kind": "ternary-gemm", "name": format!("random{}", out.len()), "target": {"name": "kv260"},
-            "shape": {"k_max": 256 + r.below(6000), "m_max": 256 + r.below(6000)},
-            "act": {"bits": r.pick(&[4, 8, 8, 16]).unwrap_or(8)},
-            "parallel": {"k_lanes": 6 + r.below(43), "m_lanes": 4 + r.below(25), "batch": 1 + r.below(2)},
-            "lookup": {"style": pick(&mut r, &["lutram", "lutram", "mux", "addsub", "multiply"]), "group": 2 + r.below(3)},
-            "weights": {"encoding": pick(&mut r, &["trit2", "index5", "byte5", "sherry5"])},
-            "output": {},
-        });
+        let c = random_config(target, &mut r, out.len());
         if legal(&c) {
             out.push(c);
         }
     }
     out
+}
+
+fn random_config(target: &Target, r: &mut Random, number: usize) -> Value {
+    let size = sizes(target.family);
+    let between = |r: &mut Random, (low, values): (u64, u64)| low + r.below(values);
+    let of = |r: &mut Random, values: &[&'static str]| r.pick(values).unwrap_or_default();
+    // Within the bits of the smallest product that a draw can have: beyond them the outputs would be constant.
+    let low = r.below(12);
+    let shift = if r.below(3) == 0 { json!([low, low + 1 + r.below(12)]) } else { json!(8 + r.below(17)) };
+    json!({
+        "kind": "ternary-gemm", "name": format!("random{number}"), "target": {"name": target.name},
+        "shape": {"k_max": between(r, size.k_max), "m_max": between(r, size.m_max)},
+        "act": {"bits": r.pick(&[4, 8, 8, 16]).unwrap_or(8)},
+        "parallel": {
+            "k_lanes": between(r, size.k_lanes), "m_lanes": between(r, size.m_lanes), "batch": r.pick(&[1, 1, 2]).unwrap_or(1),
+        },
+        "lookup": {"style": of(r, &["lutram", "lutram", "mux", "addsub", "multiply"]), "group": 2 + r.below(3)},
+        "weights": {
+            "encoding": of(r, &["trit2", "index5", "byte5", "sherry5"]),
+            "source": of(r, &["stream", "stream", "stream", "resident"]), "planes": r.pick(&[1, 1, 1, 2]).unwrap_or(1),
+        },
+        "output": {
+            "kind": of(r, &["int32", "int32", "requant"]), "bits": r.pick(&[4, 8, 8, 16]).unwrap_or(8), "shift": shift,
+            "rounding": of(r, &["half-even", "half-up", "half-away", "floor", "stochastic"]),
+            "per_row": r.below(2) == 0, "narrow": r.below(3) == 0,
+        },
+    })
 }
 
 #[cfg(test)]
@@ -195,10 +232,12 @@ mod tests {
 
     #[test]
     fn random_configs_are_legal_and_follow_from_the_seed() {
-        let configs = random_configs(7, 12);
-        assert_eq!(configs.len(), 12);
-        assert!(configs.iter().all(legal));
-        assert_eq!(configs, random_configs(7, 12));
-        assert_ne!(configs, random_configs(8, 12));
+        for target in bitlathe_spec::TARGETS {
+            let configs = random_configs(target, 7, 12);
+            assert_eq!(configs.len(), 12);
+            assert!(configs.iter().all(legal));
+            assert_eq!(configs, random_configs(target, 7, 12));
+            assert_ne!(configs, random_configs(target, 8, 12));
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{
     Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, clog2, concat, lit, sint, uint,
 };
-use bitlathe_spec::{Interface, Rounding};
+use bitlathe_spec::{Family, Interface, Rounding};
 
 use super::control::{address_bits, issue_control};
 use super::decode::{CodeTable, View, decoder, direct, legality, view_bits};
@@ -36,6 +36,13 @@ pub enum Style {
     AddSub,
     /// A multiplier.
     Multiply,
+}
+
+impl Style {
+    /// Whether a family has what the style is made of.
+    pub fn exists_on(self, family: Family) -> bool {
+        self != Self::Lutram || family != Family::Ice40
+    }
 }
 
 /// Where the upper adders of a row lie.
