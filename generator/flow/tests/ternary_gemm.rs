@@ -170,7 +170,7 @@ fn the_generated_testbench_passes_in_icarus() {
         .args(rtl);
     assert!(compile.status().expect("iverilog runs").success());
     let run =
-        tools.command("vvp").expect("vvp").arg("-n").arg(&vvp).current_dir(out.join("tb")).output().expect("vvp runs");
+        tools.command("vvp").expect("vvp").arg("-N").arg(&vvp).current_dir(out.join("tb")).output().expect("vvp runs");
     let text = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(text.contains("PASS"), "{text}");
 }

@@ -541,7 +541,12 @@ mod tests {
         refused(&[requant, two, ("output.per_row", json!(false))], "C008", "output.per_row", "per_row = true");
         let resident = ("weights.source", json!("resident"));
         let wide = [("parallel.k_lanes", json!(256)), ("parallel.m_lanes", json!(256))];
-        refused(&[&[resident.clone()], &wide[..]].concat(), "C010", "parallel.m_lanes", "m_lanes = 152 or fewer");
+        refused(
+            &[std::slice::from_ref(&resident), &wide].concat(),
+            "C010",
+            "parallel.m_lanes",
+            "m_lanes = 152 or fewer",
+        );
         // 2731 slabs of a tile of 4 x 8 codes of 5 bits; 64 UltraRAMs hold 43 such tiles.
         let long = [("shape.k_max", json!(65536)), ("shape.m_max", json!(256))];
         refused(&[&[resident], &long[..]].concat(), "C009", "weights.source", "m_max = 172 at most");

@@ -337,10 +337,9 @@ mod tests {
 
     #[test]
     fn operands_of_a_requantized_sum_hold_every_plane_and_the_scale() {
-        let both =
-            |c: &&Box<dyn Core>| c.config()["output"]["kind"] == "requant" && c.config()["weights"]["planes"] == 2;
         let cores = cores();
-        let core = cores.iter().find(both).unwrap();
+        let both = |c: &serde_json::Value| c["output"]["kind"] == "requant" && c["weights"]["planes"] == 2;
+        let core = cores.iter().find(|c| both(&c.config())).unwrap();
         let found = core.operands(&core.random_job(5), "y", 0);
         let names: Vec<&str> = found.iter().map(|o| o.name.split(['[', ' ']).next().unwrap()).collect();
         assert_eq!(names[..4], ["x", "w", "w", "mult"]);

@@ -443,7 +443,7 @@ fn commands(subject: &Subject) -> Vec<String> {
     let longest = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> =
         commands.iter().map(|(command, what)| format!("{command:longest$}  # {what}")).collect();
-    lines.push(format!("cd {name}/tb && iverilog -g2005 -o tb.vvp {top}_tb.v ../rtl/*.v && vvp -n tb.vvp"));
+    lines.push(format!("cd {name}/tb && iverilog -g2005 -o tb.vvp {top}_tb.v ../rtl/*.v && vvp -N tb.vvp"));
     lines
 }
 
