@@ -177,6 +177,12 @@ pub trait Core: Send + Sync {
     fn check_job(&self, job: &Job) -> Result<(), String>;
     /// Exact cycles of a job without stalls, from the first accepted input beat to the last output beat, inclusive.
     fn schedule(&self, dims: &Dims) -> u64;
+    /// For each stream, in the interface's order, the cycle in which each beat of a small job without stalls moves, counted
+    /// from the first accepted input beat. `None` where the schedule does not tell single beats; the datasheet then has
+    /// no timing diagram.
+    fn beat_cycles(&self, _: &Dims) -> Option<Vec<Vec<u64>>> {
+        None
+    }
     /// Multiply-adds (or elements) a job needs.
     fn useful_ops(&self, dims: &Dims) -> u64;
     /// Peak operations a cycle: multiply-adds for products, elements otherwise.

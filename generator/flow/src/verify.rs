@@ -20,6 +20,10 @@ pub trait Subject: Sync {
     fn golden(&self, job: &Job) -> BTreeMap<String, Tensor>;
     /// Cycles of a job without stalls.
     fn schedule(&self, dims: &Dims) -> u64;
+    /// The cycle of each beat of each stream, where the schedule tells it.
+    fn beat_cycles(&self, _: &Dims) -> Option<Vec<Vec<u64>>> {
+        None
+    }
     /// The code of one lane.
     fn encode(&self, code: &str, values: &[i64]) -> u64;
     /// Coverage points to be filled.
@@ -38,6 +42,9 @@ impl<C: Core + ?Sized> Subject for C {
     }
     fn schedule(&self, dims: &Dims) -> u64 {
         Core::schedule(self, dims)
+    }
+    fn beat_cycles(&self, dims: &Dims) -> Option<Vec<Vec<u64>>> {
+        Core::beat_cycles(self, dims)
     }
     fn encode(&self, code: &str, values: &[i64]) -> u64 {
         Core::encode(self, code, values)
@@ -214,6 +221,10 @@ pub enum FailureKind {
     #[error("the job took {simulated} cycles, the schedule says {predicted}")]
     #[allow(missing_docs)]
     Schedule { predicted: u64, simulated: u64 },
+    /// A beat moved in another cycle than the schedule says.
+    #[error("beat {beat} of `{stream}` moved in cycle {simulated}, the schedule says {predicted}")]
+    #[allow(missing_docs)]
+    Beat { stream: String, beat: usize, predicted: u64, simulated: u64 },
     /// Sticky status fields were set by a legal job.
     #[error("a legal job set the status fields {0:?}")]
     Flags(BTreeMap<String, u64>),
@@ -228,6 +239,7 @@ impl FailureKind {
         match self {
             Self::Mismatch(m) => m.cycle,
             Self::Schedule { .. } | Self::Flags(_) => None,
+            Self::Beat { simulated, .. } => Some(*simulated),
             Self::Aborted { cycle, .. } => *cycle,
         }
     }
@@ -389,8 +401,27 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
         if !run.flags.is_empty() {
             return Some(FailureKind::Flags(run.flags.clone()));
         }
+        if mode != StallMode::None {
+            return None;
+        }
         let (predicted, simulated) = (self.subject.schedule(&self.job.dims), run.cycles);
-        (mode == StallMode::None && predicted != simulated).then_some(FailureKind::Schedule { predicted, simulated })
+        if predicted != simulated {
+            return Some(FailureKind::Schedule { predicted, simulated });
+        }
+        self.wrong_beat(run)
+    }
+
+    /// The first beat of a run without stalls that moved in another cycle than the schedule says.
+    fn wrong_beat(&self, run: &Run) -> Option<FailureKind> {
+        let expected = self.subject.beat_cycles(&self.job.dims)?;
+        let streams = &self.simulator.interface().streams;
+        let first = streams.iter().filter_map(|s| run.beat_cycles.get(&s.name)?.first()).min().copied().unwrap_or(0);
+        streams.iter().zip(expected).find_map(|(stream, predicted)| {
+            let moved = run.beat_cycles.get(&stream.name)?;
+            let mut beats = moved.iter().map(|c| c - first).zip(predicted).enumerate();
+            let (beat, (simulated, predicted)) = beats.find(|(_, (s, p))| s != p)?;
+            Some(FailureKind::Beat { stream: stream.name.clone(), beat, predicted, simulated })
+        })
     }
 
     /// Finds out whether the failure needs the jobs before it, and records the first failure's wave.

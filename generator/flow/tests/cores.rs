@@ -86,7 +86,7 @@ fn in_icarus(core: &dyn Core, tools: &Tools) -> String {
     let compiled = compile.output().expect("iverilog runs");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     let mut run = tools.command("vvp").expect("vvp");
-    let run = run.arg("-n").arg(&vvp).current_dir(out.join("tb")).output().expect("vvp runs");
+    let run = run.arg("-N").arg(&vvp).current_dir(out.join("tb")).output().expect("vvp runs");
     String::from_utf8_lossy(&run.stdout).into_owned()
 }
 

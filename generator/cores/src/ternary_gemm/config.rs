@@ -510,7 +510,7 @@ mod tests {
         let resident = ("weights.source", json!("resident"));
         let wide = [("parallel.k_lanes", json!(256)), ("parallel.m_lanes", json!(256))];
         refused(
-            &[std::slice::from_ref(&resident), &wide[..]].concat(),
+            &[std::slice::from_ref(&resident), &wide].concat(),
             "C010",
             "parallel.m_lanes",
             "m_lanes = 152 or fewer",

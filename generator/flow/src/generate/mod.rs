@@ -11,6 +11,7 @@ mod manifest;
 mod model_page;
 mod numbers;
 mod testbench;
+mod timing;
 mod vectors;
 mod waves;
 
@@ -25,7 +26,7 @@ use thiserror::Error;
 
 use crate::sim::SimError;
 
-pub use waves::{Trace, TraceSignal};
+pub use timing::{Trace, TraceSignal, timing};
 
 /// What the folder shows beside the core itself.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +35,6 @@ pub struct Options {
     pub config_file: String,
     /// Results of `bitlathe synth --json` for the datasheet.
     pub synth: Vec<Value>,
-    /// A recorded handshake for the timing diagram; drawn from the protocol where absent.
-    pub trace: Option<Trace>,
 }
 
 /// The Verilog of a core, printed.
@@ -132,7 +131,7 @@ pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<Source
     files.extend(vectors::files(&subject, &jobs));
     files.push(file(format!("{name}.core"), manifest::fusesoc(&subject).render()?));
     files.push(file("model.md".into(), model_page::model_page(&subject, &jobs)?.render()?));
-    files.push(file("datasheet.html".into(), datasheet::datasheet(&subject, &jobs)?.render()?));
+    files.push(file("datasheet.html".into(), datasheet::datasheet(&subject)?.render()?));
     let paths = files.iter().map(|f| f.path.clone()).collect();
     files.push(file(format!("{name}.json"), manifest::json(&subject, paths)?));
     Ok(files)

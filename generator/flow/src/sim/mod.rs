@@ -122,7 +122,7 @@ pub struct Run {
     pub stalled: BTreeMap<String, u64>,
     /// For each stream the beats of the job.
     pub beats: BTreeMap<String, u64>,
-    /// For each output stream the cycle at which each beat was accepted, counted from the start of the job.
+    /// For each stream the cycle at which each beat was accepted, counted from the start of the job.
     pub beat_cycles: BTreeMap<String, Vec<u64>>,
     /// Sticky status fields that the job left set, with their values.
     pub flags: BTreeMap<String, u64>,
@@ -290,8 +290,8 @@ impl Instance<'_> {
                 let (spec, shape) = shape_of(&self.simulator.interface, stream, &job.dims)?;
                 let tensor = pack::unpack(stream, &job.dims, spec.dtype, shape, &transfer.words)?;
                 run.outputs.insert(stream.name.clone(), tensor);
-                run.beat_cycles.insert(stream.name.clone(), transfer.cycles);
             }
+            run.beat_cycles.insert(stream.name.clone(), transfer.cycles);
         }
         Ok(run)
     }
