@@ -53,6 +53,20 @@ fn requantized_planes_meet_across_the_batch() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+/// Twenty pairs a row take two levels of DSP columns, in lanes of 24 bits and in whole adders.
+#[test]
+fn trees_on_dsp_blocks_have_levels() {
+    let tools = Tools::discover().expect("tools");
+    for bits in [8, 16] {
+        let config = serde_json::json!({
+            "kind": "ternary-gemm", "name": "levels", "target": {"name": "kv260"}, "shape": {"k_max": 90, "m_max": 17},
+            "act": {"bits": bits}, "parallel": {"k_lanes": 40, "m_lanes": 3},
+            "lookup": {"style": "addsub", "tree": "dsp"}, "weights": {"encoding": "trit2"},
+        });
+        check(&config, &tools).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
 #[test]
 fn generated_verilog_is_lint_clean() {
     let tools = Tools::discover().expect("tools");
