@@ -59,7 +59,7 @@ fn trees_on_dsp_blocks_have_levels() {
     let tools = Tools::discover().expect("tools");
     for bits in [8, 16] {
         let config = serde_json::json!({
-            "kind": "ternary-gemm", "name": "levels", "target": {"name": "kv260"}, "shape": {"k_max": 90, "m_max": 17},
+            "kind": "ternary-gemm", "name": "levels", "target": {"name": "kv260"}, "shape": {"k_max": 300, "m_max": 17},
             "act": {"bits": bits}, "parallel": {"k_lanes": 40, "m_lanes": 3},
             "lookup": {"style": "addsub", "tree": "dsp"}, "weights": {"encoding": "trit2"},
         });
