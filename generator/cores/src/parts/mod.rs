@@ -15,6 +15,7 @@
 //! | [`stream_register`] | skid buffer |
 //! | [`sum_tree`] | sum of several values |
 //! | [`width_converter`] | wide beats to narrow ones |
+//! | [`window_shift`] | a few bits of a long word from a run-time place |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
@@ -33,3 +34,4 @@ pub mod simd_add;
 pub mod stream_register;
 pub mod sum_tree;
 pub mod width_converter;
+pub mod window_shift;

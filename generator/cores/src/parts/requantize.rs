@@ -10,6 +10,7 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, lit, sint, uint}
 use bitlathe_spec::{Family, Rounding};
 
 use crate::Cost;
+use crate::parts::window_shift::{REACH, SHIFT_W, window_shift};
 
 /// Cycles from an accumulator to its output.
 pub const LATENCY: i64 = 3;
@@ -52,6 +53,18 @@ pub struct RequantizeLane {
     pub batch: i64,
 }
 
+/// A product at its cut.
+struct Cut {
+    /// The bits above the cut that lie near the output's range.
+    nearby: Expr,
+    /// The value lies beyond them.
+    far: Expr,
+    /// Its sign.
+    negative: Expr,
+    /// The rounding adds one.
+    up: Expr,
+}
+
 impl RequantizeLane {
     /// Name of the module: everything structural is in it.
     fn name(&self) -> String {
@@ -86,8 +99,10 @@ impl RequantizeLane {
         let zp = m.input("zp_i", sint(8));
         let zp_q = ck.reg("zp_q", sint(8));
         zp_q.next_when(&en, &zp);
-        let (whole, up) = self.cut(&m, &ck, &en, &product, &s);
-        let y = self.saturate(&m, &ck, &en, &whole, &up, &zp_q, &out);
+        // Beyond this many bits no zero point brings a value back into the output's range.
+        let near = m.localparam("NEAR_W", out.larger(8) + 2);
+        let cut = self.cut(&m, &ck, &en, &product, &s, &near);
+        let y = self.saturate(&m, &ck, &en, &cut, &biased(&m, &zp_q, &out, &near), &out);
         m.output("y_o", &y);
         m.finish()
     }
@@ -125,69 +140,72 @@ impl RequantizeLane {
         m.wire("product", &products.slice(0, &pw).as_signed())
     }
 
-    /// The product above the cut, and whether its rounding adds one.
-    fn cut(&self, m: &Module, ck: &Clock, en: &Expr, product: &Expr, s: &Dim) -> (Expr, Expr) {
-        let stochastic = self.rounding == Rounding::Stochastic;
-        // Fraction bits kept below the cut: 16 meet the random ones; otherwise all, so that the sticky bit misses nothing.
-        let below = if stochastic { Dim::from(16) } else { s + 2 };
-        let zeros = lit(0, uint(&below));
-        let sign = product.msb().repeat(s + 1);
-        let fixed = m.wire("fixed", &concat(&[&sign, product, &zeros]));
-        m.allow(&fixed, "UNUSEDSIGNAL", "bits far above or below the cut");
-        let width = product.width() + &below;
-        let shifted = match self.shift {
-            Shift::Constant(_) => m.wire("shifted", &fixed.slice(s, &width)),
+    /// The product at the cut: the bits near the output's range, what lies beyond them, and whether the rounding adds one.
+    fn cut(&self, m: &Module, ck: &Clock, en: &Expr, product: &Expr, s: &Dim, near: &Dim) -> Cut {
+        // Fraction bits of the window: 16 meet the random ones, otherwise the half; a sticky bit stands for the rest.
+        let fraction = if self.rounding == Rounding::Stochastic { 16 } else { 1 };
+        let negative = m.wire("product_negative", &product.msb());
+        let width = m.localparam("WINDOW_W", near + fraction);
+        let (bits, below, above) = match self.shift {
+            Shift::Constant(_) => {
+                let sign = negative.repeat(&width + s);
+                let fixed = m.wire("fixed", &concat(&[&sign, product, &lit(0, uint(fraction + 1))]));
+                m.allow(&fixed, "UNUSEDSIGNAL", "a rule may ignore the bits below the cut");
+                let at = s + 1;
+                let flipped = m.wire("flipped", &fixed.xor(negative.repeat(fixed.width())));
+                m.allow(&flipped, "UNUSEDSIGNAL", "only what lies above the window counts");
+                let above = flipped.slice(&at + &width, fixed.width() - &at - &width).any();
+                (m.wire("window", &fixed.slice(&at, &width)), fixed.slice(0, &at).any(), above)
+            }
             Shift::Range(..) => {
-                let shift = m.input("shift_i", uint(6));
-                let q = ck.reg("shift_q", uint(6));
+                let shift = m.input("shift_i", uint(SHIFT_W));
+                let q = ck.reg("shift_q", uint(SHIFT_W));
                 q.next_when(en, &shift);
-                let signed = m.wire("signed_fixed", &fixed.as_signed());
-                let moved = m.wire("moved", &signed.shr(&q));
-                m.allow(&moved, "UNUSEDSIGNAL", "copies of the sign");
-                m.wire("shifted", &moved.slice(0, &width))
+                let sign = negative.repeat(&width + REACH);
+                let word = m.wire("fixed", &concat(&[&sign, product, &lit(0, uint(fraction))]));
+                let w = window_shift(m, &word, &negative, &q, &width, s);
+                (w.bits, w.below, w.above)
             }
         };
-        let whole = m.wire("whole", &shifted.slice(&below, product.width()));
-        let half = shifted.bit(&below - 1);
-        let sticky = shifted.slice(0, &below - 1).any();
+        let sticky = m.wire("sticky", &below);
+        let nearby = m.wire("nearby", &bits.slice(fraction, near).as_signed());
+        let far = m.wire("far", &(above | nearby.msb().xor(&negative)));
+        let half = bits.bit(fraction - 1);
         let up = match self.rounding {
             Rounding::HalfUp => half,
-            Rounding::HalfEven => half & (sticky | whole.bit(0)),
-            Rounding::HalfAway => half & (sticky | !whole.msb()),
-            Rounding::Floor => {
-                m.allow(&shifted, "UNUSEDSIGNAL", "the fraction is dropped");
-                lit(0, bit())
-            }
+            Rounding::HalfEven => half & (&sticky | nearby.bit(0)),
+            Rounding::HalfAway => half & (&sticky | !&negative),
+            Rounding::Floor => lit(0, bit()),
             Rounding::Stochastic => {
                 let random = m.input("random_i", uint(16));
                 let r = ck.reg("random_q", uint(16));
                 r.next_when(en, &random);
-                let sum = m.wire("fraction_sum", &(shifted.slice(0, 16) + &*r));
+                let sum = m.wire("fraction_sum", &(bits.slice(0, 16) + &*r));
                 m.allow(&sum, "UNUSEDSIGNAL", "only its carry counts");
                 sum.msb()
             }
         };
-        (whole, m.wire("round_up", &up))
+        if !matches!(self.rounding, Rounding::HalfEven | Rounding::HalfAway) {
+            m.allow(&sticky, "UNUSEDSIGNAL", "the rounding ignores it");
+        }
+        if self.rounding == Rounding::Floor {
+            m.allow(&bits, "UNUSEDSIGNAL", "the fraction is dropped");
+        }
+        Cut { nearby, far, negative, up: m.wire("round_up", &up) }
     }
 
     /// Second stage: a sum biased by 2^(OUT_W-1), whose lower bound is zero, so that a synchronous reset clamps it there.
     /// Third stage: the upper bound, by a synchronous set. Neither costs a multiplexer.
-    #[allow(clippy::too_many_arguments)]
-    fn saturate(&self, m: &Module, ck: &Clock, en: &Expr, whole: &Expr, up: &Expr, zp: &Expr, out: &Dim) -> Expr {
-        // Beyond this many bits no zero point brings a value back into the output's range.
-        let near = m.localparam("NEAR_W", out.larger(8) + 2);
-        let wide = m.wire("wide", &concat(&[&whole.msb().repeat(&near), whole]));
-        let above = m.wire("above", &wide.slice(&near - 1, whole.width() + 1));
-        let far = m.wire("far", &!(above.all() | !above.any()));
-        let biased_zp = biased(m, zp, out, &near);
-        let nearby = m.wire("nearby", &wide.slice(0, &near).as_signed());
-        let carry = m.wire("carry", &concat(&[&lit(0, bit()), up]).as_signed());
-        let sum = m.wire("sum", &(&nearby + &biased_zp).extend(&near + 1).wrapping_add(carry.extend(&near + 1)));
+    fn saturate(&self, m: &Module, ck: &Clock, en: &Expr, cut: &Cut, biased_zp: &Expr, out: &Dim) -> Expr {
+        let (near, far) = (cut.nearby.width(), &cut.far);
+        let carry = m.wire("carry", &concat(&[&lit(0, bit()), &cut.up]).as_signed());
+        let sum = (&cut.nearby + biased_zp).extend(near + 1).wrapping_add(carry.extend(near + 1));
+        let sum = m.wire("sum", &sum);
         let least = i64::from(self.narrow);
         let negative = if self.narrow { m.wire("negative", &(sum.msb() | !sum.any())) } else { sum.msb() };
-        let under = m.wire("under", &far.select(&whole.msb(), &negative));
-        let beyond = m.wire("beyond", &sum.slice(out, &near + 1 - out));
-        let over = m.wire("over", &far.select(!whole.msb(), !sum.msb() & beyond.any()));
+        let under = m.wire("under", &far.select(&cut.negative, &negative));
+        let beyond = m.wire("beyond", &sum.slice(out, near + 1 - out));
+        let over = m.wire("over", &far.select(!&cut.negative, !sum.msb() & beyond.any()));
         let clamped = ck.reg("clamped_q", uint(out));
         clamped.next_when(en, under.select(&lit(least, uint(out)), &sum.slice(0, out)));
         let over_q = ck.reg("over_q", bit());

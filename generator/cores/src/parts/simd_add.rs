@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, clog2, concat, lit, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, uint};
 use bitlathe_spec::Family;
 
 use super::carry::{adder_cost, impl_param};
@@ -28,72 +28,102 @@ fn lanes(bits: &Dim) -> Dim {
     Dim::from(4).when(bits.lt(13), Dim::from(2).when(bits.lt(25), 1))
 }
 
+/// Ports of one DSP block.
+struct Block {
+    clock: Clock,
+    en: Expr,
+    x: Expr,
+    y: Expr,
+    use_x: Expr,
+    cascade: Expr,
+    /// Whether the cascade counts, a constant.
+    below: Expr,
+    sum: Wire,
+    up: Wire,
+}
+
 /// One DSP block.
 pub fn dsp_add(lanes: i64, chained: bool, implementation: i64) -> Rc<Unit> {
     let m = Module::new("dsp_add");
     m.doc(
-        "The adder of one DSP block in LANES lanes: sum = (use_x ? x : 0) + y + cascade, each lane modulo 2^(48 / LANES).\n\
-         x and y are taken one cycle before the cascade, which is the neighbour's sum; sum_o follows the cascade by one cycle.",
+        "The adder of one DSP block in LANES lanes: sum = (use_x ? x : 0) + y + cascade, each modulo 2^(48 / LANES).\n\
+         x and y are taken one cycle before the cascade, which is the neighbour's sum.\n\
+         sum_o follows the cascade by one cycle.",
     );
     let n = m.param("LANES", lanes, 1..=4, "1 lane of 48 bits, 2 of 24 or 4 of 12");
     let chained = m.param("CHAINED", i64::from(chained), 0..=1, "1: the cascade counts");
     let imp = impl_param(&m, implementation);
     m.guard(n.ne_to(3), "the adder splits evenly");
-    let (ck, en) = (m.clock(), m.input("en_i", bit()));
-    let [x, y] = ["x_i", "y_i"].map(|p| m.input(p, uint(ADDER_BITS)));
-    let use_x = m.input("use_x_i", bit());
-    let cascade = m.input("cascade_i", uint(ADDER_BITS));
-    m.describe(&use_x, "taken with x");
-    m.describe(&cascade, "cascade_o of the block below");
-    let sum = m.output_wire("sum_o", uint(ADDER_BITS));
-    let up = m.output_wire("cascade_o", uint(ADDER_BITS));
-    let below = m.constant("BELOW", chained, 1);
-    m.generate_if(
-        imp.eq_to(0),
-        ["g_behavioural", "g_vendor"],
-        || {
-            let lane_w = m.localparam("LANE_W", Dim::from(ADDER_BITS).div(&n));
-            let [x_q, y_q, sum_q] = ["x_q", "y_q", "sum_q"].map(|r| ck.reg(r, uint(ADDER_BITS)));
-            let use_x_q = ck.reg("use_x_q", bit());
-            x_q.next_when(&en, &x);
-            y_q.next_when(&en, &y);
-            use_x_q.next_when(&en, &use_x);
-            let first = m.wire("first", &(&*x_q & use_x_q.repeat(ADDER_BITS)));
-            let third = m.wire("third", &(&cascade & below.repeat(ADDER_BITS)));
-            m.generate_for("g_lane", &n, |i| {
-                let lane = |v: &Expr| v.lane(i, &lane_w);
-                let total = lane(&first).wrapping_add(lane(&y_q)).wrapping_add(lane(&third));
-                sum_q.next_lane(i, &lane_w, Some(&en), &total);
-            });
-            sum.drive(&*sum_q);
-            up.drive(&*sum_q);
-        },
-        || {
-            // Z is the cascade or zero, Y is C, X is A:B or zero.
-            let mode = m.wire("opmode", &concat(&[&lit(0, uint(2)), &below, &lit(3, uint(2)), &use_x, &use_x]));
-            let place = |cell: &str, name: &str| {
-                let mut i = m.primitive(name, cell, &attributes(cell)).input("CLK", &m.clock_value(&ck));
-                for (port, bits) in tied(cell) {
-                    i = i.input(port, &lit(0, uint(bits)));
-                }
-                for port in ["CEA1", "CEA2", "CEB1", "CEB2", "CEC", "CECTRL", "CEP"] {
-                    i = i.input(port, &en);
-                }
-                i = i.input("A", &x.slice(18, 30)).input("B", &x.slice(0, 18)).input("C", &y);
-                // The newer cell has a fourth operand, W, which stays zero.
-                let wide = concat(&[&lit(0, uint(2)), &mode]);
-                i = i.input("OPMODE", if cell == "DSP48E2" { &wide } else { &mode }).input("PCIN", &cascade);
-                i.output("P", &sum).output("PCOUT", &up).done();
-            };
-            m.generate_if(
-                imp.eq_to(1),
-                ["g_ultrascale", "g_series7"],
-                || place("DSP48E2", "u_dsp48e2"),
-                || place("DSP48E1", "u_dsp48e1"),
-            );
-        },
-    );
+    let word = |name: &str| m.input(name, uint(ADDER_BITS));
+    let block = Block {
+        clock: m.clock(),
+        en: m.input("en_i", bit()),
+        x: word("x_i"),
+        y: word("y_i"),
+        use_x: m.input("use_x_i", bit()),
+        cascade: word("cascade_i"),
+        below: m.constant("BELOW", chained, 1),
+        sum: m.output_wire("sum_o", uint(ADDER_BITS)),
+        up: m.output_wire("cascade_o", uint(ADDER_BITS)),
+    };
+    m.describe(&block.use_x, "taken with x");
+    m.describe(&block.cascade, "cascade_o of the block below");
+    m.generate_if(imp.eq_to(0), ["g_behavioural", "g_vendor"], || block.behaviour(&m, &n), || block.cells(&m, &imp));
     m.finish()
+}
+
+impl Block {
+    fn behaviour(&self, m: &Module, lanes: &Dim) {
+        let (ck, en) = (&self.clock, &self.en);
+        let lane_w = m.localparam("LANE_W", Dim::from(ADDER_BITS).div(lanes));
+        let [x_q, y_q, sum_q] = ["x_q", "y_q", "sum_q"].map(|r| ck.reg(r, uint(ADDER_BITS)));
+        let use_x_q = ck.reg("use_x_q", bit());
+        x_q.next_when(en, &self.x);
+        y_q.next_when(en, &self.y);
+        use_x_q.next_when(en, &self.use_x);
+        let first = m.wire("first", &(&*x_q & use_x_q.repeat(ADDER_BITS)));
+        let third = m.wire("third", &(&self.cascade & self.below.repeat(ADDER_BITS)));
+        m.generate_for("g_lane", lanes, |i| {
+            let lane = |v: &Expr| v.lane(i, &lane_w);
+            let total = lane(&first).wrapping_add(lane(&y_q)).wrapping_add(lane(&third));
+            sum_q.next_lane(i, &lane_w, Some(en), &total);
+        });
+        self.sum.drive(&*sum_q);
+        self.up.drive(&*sum_q);
+    }
+
+    fn cells(&self, m: &Module, imp: &Dim) {
+        // Z is the cascade or zero, Y is C, X is A:B or zero.
+        let mode = concat(&[&lit(0, uint(2)), &self.below, &lit(3, uint(2)), &self.use_x, &self.use_x]);
+        let mode = m.wire("opmode", &mode);
+        // The newer cell has a fourth operand, W, which stays zero.
+        let wide_mode = concat(&[&lit(0, uint(2)), &mode]);
+        m.generate_if(
+            imp.eq_to(1),
+            ["g_ultrascale", "g_series7"],
+            || self.cell(m, "DSP48E2", &wide_mode),
+            || self.cell(m, "DSP48E1", &mode),
+        );
+    }
+
+    fn cell(&self, m: &Module, cell: &str, mode: &Expr) {
+        let name = format!("u_{}", cell.to_lowercase());
+        let mut i = m.primitive(&name, cell, &attributes(cell)).input("CLK", &m.clock_value(&self.clock));
+        for (port, bits) in tied(cell) {
+            i = i.input(port, &lit(0, uint(bits)));
+        }
+        for port in ["CEA1", "CEA2", "CEB1", "CEB2", "CEC", "CECTRL", "CEP"] {
+            i = i.input(port, &self.en);
+        }
+        i.input("A", &self.x.slice(18, 30))
+            .input("B", &self.x.slice(0, 18))
+            .input("C", &self.y)
+            .input("OPMODE", mode)
+            .input("PCIN", &self.cascade)
+            .output("P", &self.sum)
+            .output("PCOUT", &self.up)
+            .done();
+    }
 }
 
 /// Attributes of the vendor's cell: operands and sum registered, operation mode with the operands, the multiplier off.
@@ -150,8 +180,9 @@ impl SimdSum {
     pub fn unit(self) -> Rc<Unit> {
         let m = Module::new("simd_sum");
         m.doc(
-            "Sums of OPERANDS signed values for ROWS rows on the split adders of DSP blocks: a column of blocks, two values a\n\
-             block, sums as many rows as the adder has lanes. values_i: all rows of one operand lie together.\n\
+            "Sums of OPERANDS signed values for ROWS rows on the split adders of DSP blocks.\n\
+             A column of blocks, two values a block, sums as many rows as the adder has lanes.\n\
+             values_i: all rows of one operand lie together.\n\
              Latency: 1 + (OPERANDS + 1) / 2.",
         );
         let rows = m.param("ROWS", self.rows, 1..=256, "independent sums");
@@ -165,79 +196,38 @@ impl SimdSum {
         let use_first = m.input("use_first_i", bit());
         m.describe(&use_first, "operand 0 counts; taken with it");
         let out = m.output_wire("sums_o", uint(&rows * &sum_w));
-        let count = m.localparam("LANES", lanes(&sum_w));
-        let lane_w = m.localparam("LANE_W", Dim::from(ADDER_BITS).div(&count));
-        let columns = m.localparam("COLUMNS", rows.ceil_div(&count));
+        let lanes = m.localparam("LANES", lanes(&sum_w));
+        let lane_w = m.localparam("LANE_W", Dim::from(ADDER_BITS).div(&lanes));
+        let columns = m.localparam("COLUMNS", rows.ceil_div(&lanes));
         let steps = m.localparam("STEPS", n.ceil_div(2));
-        let slot = m.localparam("SLOT_W", &rows * &w);
         // An odd number of operands is followed by a zero.
-        let padded = m.wire("padded", &concat(&[&lit(0, uint(&slot)), &values]));
+        let padded = m.wire("padded", &concat(&[&lit(0, uint(&rows * &w)), &values]));
         m.allow(&padded, "UNUSEDSIGNAL", "padding of the last block");
         let bus = &columns * ADDER_BITS;
         let [x, y, sums, up] = ["x", "y", "column_sums", "cascade"].map(|s| m.wire_later(s, uint(&steps * &bus)));
         m.allow(&sums, "UNUSEDSIGNAL", "only the last block's sum leaves");
         m.allow(&up, "UNUSEDSIGNAL", "nobody takes the last cascade");
-        let unit = |chained| dsp_add(lanes(&sum_w).value(), chained, self.implementation);
-        // The lanes of a step's operands, and the blocks that add them.
-        let step = |tag: &str, at: &Dim, operands: &Expr| {
-            // Lanes beyond the last row add whatever stands there; nobody reads them.
-            let wide = m.wire(&format!("{tag}_rows"), &concat(&[&lit(0, uint(&count * &w)), operands]));
-            m.allow(&wide, "UNUSEDSIGNAL", "padding of the last column");
-            m.generate_for(&format!("g_{tag}_lane"), &columns * &count, |r| {
-                for (name, row, target) in [("x", r.clone(), &x), ("y", r + &rows, &y)] {
-                    let value = m.wire(&format!("{tag}_{name}"), &wide.lane(row, &w));
-                    let lane = m.wire(&format!("{tag}_{name}_lane"), &concat(&[&value.msb().repeat(&lane_w), &value]));
-                    m.allow(&lane, "UNUSEDSIGNAL", "copies of the sign");
-                    target.drive_part(at * &bus + r * &lane_w, &lane_w, &lane.slice(0, &lane_w));
-                }
-            });
-            m.generate_for(&format!("g_{tag}_column"), &columns, |c| {
-                let first = tag == "first";
-                let here = at * &bus + c * ADDER_BITS;
-                let below = if first { lit(0, uint(ADDER_BITS)) } else { up.slice(&here - &bus, ADDER_BITS) };
-                m.instance(&format!("u_{tag}_add"), &unit(!first))
-                    .param("LANES", &count)
-                    .param("CHAINED", i64::from(!first))
-                    .param("IMPL", &imp)
-                    .clock(&ck)
-                    .input("en_i", &en)
-                    .input("x_i", &x.slice(&here, ADDER_BITS))
-                    .input("y_i", &y.slice(&here, ADDER_BITS))
-                    .input("use_x_i", &if first { use_first.clone() } else { lit(1, bit()) })
-                    .input("cascade_i", &below)
-                    .output_part("sum_o", &sums, &here, ADDER_BITS)
-                    .output_part("cascade_o", &up, &here, ADDER_BITS)
-                    .done();
-            });
+        let at = Columns { m: &m, ck: &ck, en: &en, rows: &rows, w: &w, lanes, lane_w, columns, imp, x, y, sums, up };
+        let pair = &rows * &w * 2;
+        at.step("first", &Dim::from(0), &m.wire("first_pair", &padded.slice(0, &pair)), &use_first);
+        let later = |s: &Dim| {
+            let step = s + 1;
+            let late = m.wire_later("late", uint(&pair));
+            m.instance("u_wait", &delay_line(pair.value(), 1, false))
+                .param("WIDTH", &pair)
+                .param("STAGES", &step)
+                .clock(&ck)
+                .input("en_i", &en)
+                .input("value_i", &padded.slice(&step * &pair, &pair))
+                .output("value_o", &late)
+                .done();
+            at.step("later", &step, &late, &lit(1, bit()));
         };
-        let pair = 2 * &slot;
-        step("first", &Dim::from(0), &m.wire("first_pair", &padded.slice(0, &pair)));
-        m.generate_if(
-            steps.gt(1),
-            ["g_more", "g_one"],
-            || {
-                m.generate_for("g_step", &steps - 1, |s| {
-                    // The operands of a later block wait for the sum from below.
-                    let at = s + 1;
-                    let late = m.wire_later("late", uint(&pair));
-                    m.instance("u_wait", &delay_line(pair.value(), 1, false))
-                        .param("WIDTH", &pair)
-                        .param("STAGES", &at)
-                        .clock(&ck)
-                        .input("en_i", &en)
-                        .input("value_i", &padded.slice(&at * &pair, &pair))
-                        .output("value_o", &late)
-                        .done();
-                    step("later", &at, &late);
-                });
-            },
-            || {},
-        );
-        let last = m.wire("last", &sums.slice((&steps - 1) * &bus, &bus));
+        // The operands of a later block wait for the sum from below.
+        m.generate_if(steps.gt(1), ["g_more", "g_one"], || m.generate_for("g_step", &steps - 1, later), || {});
+        let last = m.wire("last", &at.sums.slice((&steps - 1) * &bus, &bus));
         m.allow(&last, "UNUSEDSIGNAL", "copies of the sign and padding");
-        m.generate_for("g_sum", &rows, |r| {
-            out.drive_lane(r, &sum_w, &last.slice(r * &lane_w, &sum_w));
-        });
+        m.generate_for("g_sum", &rows, |r| out.drive_lane(r, &sum_w, &last.slice(r * &at.lane_w, &sum_w)));
         m.finish()
     }
 
@@ -255,6 +245,61 @@ impl SimdSum {
             sum += block * (self.rows * self.steps()) as f64;
         }
         sum
+    }
+}
+
+/// What the steps of a module's columns share: symbols, and the buses [step][column] of their blocks' ports.
+struct Columns<'a> {
+    m: &'a Module,
+    ck: &'a Clock,
+    en: &'a Expr,
+    rows: &'a Dim,
+    w: &'a Dim,
+    lanes: Dim,
+    lane_w: Dim,
+    columns: Dim,
+    imp: Dim,
+    x: Wire,
+    y: Wire,
+    sums: Wire,
+    up: Wire,
+}
+
+impl Columns<'_> {
+    /// One block of every column, the `first` ones or `later` ones: two operands of all rows onto its lanes.
+    fn step(&self, tag: &str, at: &Dim, pair: &Expr, use_x: &Expr) {
+        let (m, w, lane_w, chained) = (self.m, self.w, &self.lane_w, tag == "later");
+        let bus = &self.columns * ADDER_BITS;
+        let base = at * &bus;
+        // Lanes beyond the last row add whatever stands there; nobody reads them.
+        let wide = m.wire(&format!("{tag}_rows"), &concat(&[&lit(0, uint(&self.lanes * w)), pair]));
+        m.allow(&wide, "UNUSEDSIGNAL", "padding of the last column");
+        m.generate_for(&format!("g_{tag}_lane"), &self.columns * &self.lanes, |r| {
+            for (name, row, target) in [("x", r.clone(), &self.x), ("y", r + self.rows, &self.y)] {
+                let value = m.wire(&format!("{tag}_{name}"), &wide.lane(row, w));
+                let lane = m.wire(&format!("{tag}_{name}_lane"), &concat(&[&value.msb().repeat(lane_w), &value]));
+                m.allow(&lane, "UNUSEDSIGNAL", "copies of the sign");
+                target.drive_part(&base + r * lane_w, lane_w, &lane.slice(0, lane_w));
+            }
+        });
+        let unit = dsp_add(self.lanes.value(), chained, self.imp.value());
+        m.generate_for(&format!("g_{tag}_column"), &self.columns, |c| {
+            let here = &base + c * ADDER_BITS;
+            let below = if chained { self.up.slice(&here - &bus, ADDER_BITS) } else { lit(0, uint(ADDER_BITS)) };
+            m.instance(&format!("u_{tag}_add"), &unit)
+                .param("LANES", &self.lanes)
+                .param("CHAINED", i64::from(chained))
+                .param("IMPL", &self.imp)
+                .clock(self.ck)
+                .input("en_i", self.en)
+                .input("x_i", &self.x.slice(&here, ADDER_BITS))
+                .input("y_i", &self.y.slice(&here, ADDER_BITS))
+                .input("use_x_i", use_x)
+                .input("cascade_i", &below)
+                .output_part("sum_o", &self.sums, &here, ADDER_BITS)
+                .output_part("cascade_o", &self.up, &here, ADDER_BITS)
+                .done();
+        });
     }
 }
 
@@ -305,8 +350,9 @@ impl SimdTree {
     pub fn unit(self) -> Rc<Unit> {
         let m = Module::new("simd_tree");
         m.doc(
-            "Sums of N signed values for ROWS rows on DSP blocks. One level is built here: the values in as few groups as columns\n\
-             of 6 values allow, all of one size; the rest by an instance of this module. values_i: all rows of one value lie together.",
+            "Sums of N signed values for ROWS rows on DSP blocks.\n\
+             One level is built here, equal columns of at most 6 values; the rest by an instance of this module.\n\
+             values_i: all rows of one value lie together.",
         );
         let rows = m.param("ROWS", self.rows, 1..=256, "independent sums");
         let n = m.param("N", self.values, 1..=512, "values of a sum");

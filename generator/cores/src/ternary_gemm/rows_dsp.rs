@@ -69,9 +69,9 @@ impl DspRows {
     pub fn unit(self) -> Rc<Unit> {
         let m = Module::new("dot_rows_dsp");
         m.doc(
-            "All rows of one vector: TERMS values a row, each negated where its sign is set, summed and added to the row's\n\
-             partial sum. Pairs are added in look-up tables, everything above on DSP blocks.\n\
-             Latency from terms to sums_o: 2 more than the tree; partial sums and keep_i are taken two cycles before sums_o.",
+            "All rows of one vector: TERMS values a row, each negated on request, summed and added to the partial sum.\n\
+             Pairs are added in look-up tables, everything above on DSP blocks.\n\
+             Latency from terms to sums_o: 2 more than the tree's; psums_i and keep_i are taken 2 cycles before sums_o.",
         );
         let rows = m.param("ROWS", self.rows, 1..=256, "rows");
         let n = m.param("TERMS", self.terms, 1..=512, "terms a row and cycle");
