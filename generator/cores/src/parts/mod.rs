@@ -2,6 +2,7 @@
 //!
 //! | part | does |
 //! |---|---|
+//! | [`buffered`] | stream register and FIFO as steps of a stream |
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
 //! | [`delay_line`] | a value some cycles later |
 //! | [`fifo`] | first-word-fall-through queue |
@@ -12,6 +13,7 @@
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
+pub mod buffered;
 pub mod carry;
 pub mod delay_line;
 pub mod fifo;
