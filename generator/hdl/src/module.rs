@@ -144,7 +144,7 @@ pub struct Waiver {
 
 pub(crate) struct StreamMark {
     pub name: String,
-    pub taken: Rc<Cell<u32>>,
+    pub taken: Rc<Cell<bool>>,
     pub place: &'static Location<'static>,
 }
 
@@ -522,7 +522,12 @@ impl Module {
     }
 
     #[track_caller]
-    pub(crate) fn mark_stream(&self, name: &str, taken: &Rc<Cell<u32>>) {
+    pub(crate) fn error(&self, code: Code, cause: String, help: &str) {
+        self.body.error(code, cause, help);
+    }
+
+    #[track_caller]
+    pub(crate) fn mark_stream(&self, name: &str, taken: &Rc<Cell<bool>>) {
         let (name, taken, place) = (name.to_owned(), taken.clone(), here());
         self.body.data.borrow_mut().streams.push(StreamMark { name, taken, place });
     }

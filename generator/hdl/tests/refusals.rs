@@ -156,7 +156,6 @@ fn every_code_has_an_example_that_earns_it() {
         text += &format!("{errors}\n\n");
     }
     insta::assert_snapshot!(text);
-    // A stream is moved into its consumer, so Rust itself refuses a second one; H009 guards streams made by hand.
     let without: Vec<_> = Code::ALL.iter().filter(|c| !EXAMPLES.iter().any(|(e, _)| e == *c)).collect();
-    assert_eq!(without, [&Code::TakenTwice]);
+    assert!(without.is_empty(), "{without:?}");
 }

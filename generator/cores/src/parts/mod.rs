@@ -3,6 +3,7 @@
 //! | part | does |
 //! |---|---|
 //! | [`buffer`] | deep FIFO with a registered read |
+//! | [`buffered`] | stream register and FIFO as steps of a stream |
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
 //! | [`delay_line`] | a value some cycles later |
 //! | [`divider`] | quotient, one bit a cycle |
@@ -20,6 +21,7 @@
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
 pub mod buffer;
+pub mod buffered;
 pub mod carry;
 pub mod delay_line;
 pub mod divider;

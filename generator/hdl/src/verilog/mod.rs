@@ -106,7 +106,9 @@ impl<'a> Printer<'a> {
     fn module(&mut self) {
         let d = self.d;
         self.comment(&d.doc);
-        self.blank();
+        if !self.out.is_empty() {
+            self.blank();
+        }
         self.line("`default_nettype none");
         self.blank();
         if d.params.is_empty() {
