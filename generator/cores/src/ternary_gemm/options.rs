@@ -181,6 +181,27 @@ pub fn legal_pairs() -> Vec<Value> {
     configs
 }
 
+/// Points of the full cross.
+pub fn cross_size() -> u64 {
+    all_options().iter().map(|o| o.2.len() as u64).product()
+}
+
+/// The config at a point of the full cross, whose digits are the values of the options. `None` where it is illegal or an
+/// option without effect does not have its first value.
+pub fn crossed(point: u64) -> Option<Value> {
+    let options = all_options();
+    let mut rest = point;
+    let mut digit = |values: &Vec<Value>| {
+        let value = rest % values.len() as u64;
+        rest /= values.len() as u64;
+        value as usize
+    };
+    let choice: Vec<usize> = options.iter().map(|o| digit(&o.2)).collect();
+    let c = config(&options, &choice, &format!("cross{point}"));
+    let once = options.iter().zip(&choice).all(|((table, key, _), &value)| value == 0 || acts(&c, table, key));
+    (once && legal(&c)).then_some(c)
+}
+
 /// Legal configs of realistic size.
 pub fn random_configs(seed: u64, count: usize) -> Vec<Value> {
     let mut r = Random::new(seed);
@@ -254,6 +275,27 @@ mod tests {
             }
         }
         assert!(drawn > 2_000, "only {drawn} of the draws are legal");
+    }
+
+    #[test]
+    fn the_cross_holds_the_cover_and_every_core_once() {
+        let named = |mut c: Value| {
+            c["name"] = json!("same");
+            c.to_string()
+        };
+        let points = (0..cross_size()).step_by(977);
+        let crossed: Vec<String> = points.filter_map(crossed).map(named).collect();
+        let distinct: std::collections::BTreeSet<&String> = crossed.iter().collect();
+        assert!(crossed.len() > 100 && distinct.len() == crossed.len(), "{}", crossed.len());
+        let options = all_options();
+        for config in legal_pairs() {
+            let digit = |(table, key, values): &OptionValues| {
+                let acting = acts(&config, table, key);
+                values.iter().position(|v| acting && *v == config[*table][*key]).unwrap_or(0)
+            };
+            let point = options.iter().rev().fold(0, |n, o| n * o.2.len() as u64 + digit(o) as u64);
+            assert!(super::crossed(point).is_some(), "{config}");
+        }
     }
 
     #[test]
