@@ -5,7 +5,7 @@ PYTHON = $$($(BITLATHE) doctor --json | python3 -c 'import json,sys; print(next(
 OUT := build/digits
 DIGITS := examples/digits
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test bench sweep clean
 
 # Puts the pinned EDA tools into the per-user cache, unless they are there.
 setup:
@@ -35,14 +35,20 @@ test: setup
 
 # Every figure of the README and of docs/.
 bench: setup
-	for style in lutram addsub multiply; do \
+	for style in lutram addsub multiply mux; do \
 	  $(BITLATHE) synth examples/ternary-kv260.toml --flow xcup --set lookup.style=$$style; done
 	for core in kv260 sherry; do \
 	  $(BITLATHE) synth examples/ternary-$$core.toml --flow xcup --set lookup.tree=dsp; done
 	$(BITLATHE) synth examples/ternary-sherry.toml --flow xcup
+	$(BITLATHE) check examples/ternary-kv260.toml
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
 	cargo run --quiet -p bitlathe-flow --example cost_model
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
+
+# Simulates N cores drawn from the full cross of all options, where the tests take pairs; `make sweep N=` takes every one.
+N := 200
+sweep: setup
+	cargo run --quiet -p bitlathe-flow --example full_cross -- $(N)
 
 clean:
 	rm -rf build

@@ -46,6 +46,25 @@ impl Space<'_> {
         self.quiet(self.options.iter().map(|o| r.below(o.2.len() as u64) as usize).collect())
     }
 
+    /// Points of the full cross of all values.
+    pub fn cross_size(&self) -> u64 {
+        self.options.iter().map(|o| o.2.len() as u64).product()
+    }
+
+    /// The config at a point of the full cross, whose digits are the values of the options. `None` where it is illegal or an
+    /// option without effect does not have its first value.
+    pub fn crossed(&self, point: u64) -> Option<Value> {
+        let mut rest = point;
+        let mut digit = |values: &Vec<Value>| {
+            let value = rest % values.len() as u64;
+            rest /= values.len() as u64;
+            value as usize
+        };
+        let choice: Vec<usize> = self.options.iter().map(|o| digit(&o.2)).collect();
+        let c = self.config(&choice, &format!("cross{point}"));
+        (self.quiet(choice.clone()) == choice && (self.legal)(&c)).then_some(c)
+    }
+
     /// The choice with the first value for every option without an effect.
     fn quiet(&self, mut choice: Vec<usize>) -> Vec<usize> {
         let c = self.config(&choice, "quiet");

@@ -9,7 +9,11 @@ use bitlathe_cores::{Core, kinds};
 use bitlathe_flow::generate::{self, Options};
 use bitlathe_flow::tools::Tools;
 
-/// A folder with the first layer of the digits example, after a change to one of its files.
+/// Two real cores: one that requantizes, and a smaller one.
+const LAYER: &str = include_str!("../../../examples/digits/layer1.toml");
+const SMALL: &str = include_str!("../../../ip/ternary-gemm/core.toml");
+
+/// A folder with a generated core, after a change to one of its files.
 struct Packaged {
     home: tempfile::TempDir,
     vlnv: String,
@@ -18,14 +22,14 @@ struct Packaged {
 
 impl Packaged {
     /// `None` where FuseSoC or a tool that the target runs is missing.
-    fn new(needs: &str, change: Option<(&str, &str, &str)>) -> Option<Self> {
+    fn new(config: &str, needs: &str, change: Option<(&str, &str, &str)>) -> Option<Self> {
         let tools = Tools::discover().expect("tools");
         if let Some(error) = ["fusesoc", needs].iter().find_map(|name| tools.command(name).err()) {
             println!("skipped: {error}");
             return None;
         }
         let home = tempfile::tempdir().expect("a folder");
-        let core = layer();
+        let core = core(config);
         let dir = home.path().join("core");
         generate::generate(core.as_ref(), &dir, &Options::default()).expect("generates");
         if let Some((file, from, to)) = change {
@@ -70,8 +74,7 @@ impl Packaged {
     }
 }
 
-fn layer() -> Box<dyn Core> {
-    let config = include_str!("../../../examples/digits/layer1.toml");
+fn core(config: &str) -> Box<dyn Core> {
     let document = toml::from_str(config).expect("TOML");
     let kind = kinds().iter().find(|k| k.name() == "ternary-gemm").expect("registered");
     kind.configure(&document).unwrap_or_else(|e| panic!("{e:?}"))
@@ -79,22 +82,22 @@ fn layer() -> Box<dyn Core> {
 
 #[test]
 fn lint_is_clean_and_finds_an_undriven_wire() {
-    let Some(whole) = Packaged::new("verilator", None) else { return };
+    let Some(whole) = Packaged::new(LAYER, "verilator", None) else { return };
     let (good, text) = whole.run("lint");
     assert!(good && !text.contains("%Warning"), "{text}");
     let change = ("rtl/digits_layer1.v", "assign en = ", "wire nothing; assign en = nothing ^ ");
-    let Some(broken) = Packaged::new("verilator", Some(change)) else { return };
+    let Some(broken) = Packaged::new(LAYER, "verilator", Some(change)) else { return };
     let (good, text) = broken.run("lint");
     assert!(!good && text.contains("nothing"), "{text}");
 }
 
 #[test]
 fn sim_passes_the_core_and_fails_a_broken_one() {
-    let Some(whole) = Packaged::new("iverilog", None) else { return };
+    let Some(whole) = Packaged::new(LAYER, "iverilog", None) else { return };
     let (good, text) = whole.run("sim");
     assert!(good && text.contains("PASS "), "{text}");
     let change = ("rtl/issue_control.v", "assign keep_o = ~first_q;", "assign keep_o = first_q;");
-    let Some(broken) = Packaged::new("iverilog", Some(change)) else { return };
+    let Some(broken) = Packaged::new(LAYER, "iverilog", Some(change)) else { return };
     let (good, text) = broken.run("sim");
     assert!(!good && text.contains("FAIL "), "{text}");
 }
@@ -107,7 +110,7 @@ fn synth_maps_the_core() {
         println!("skipped: no Yosys with Tcl is on the PATH (Debian package yosys)");
         return;
     }
-    let Some(whole) = Packaged::new("python", None) else { return };
+    let Some(whole) = Packaged::new(SMALL, "python", None) else { return };
     let (good, text) = whole.run("synth");
     assert!(good && text.contains("Found and reported 0 problems"), "{text}");
 }

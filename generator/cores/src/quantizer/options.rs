@@ -69,7 +69,8 @@ fn all_options() -> Vec<OptionValues> {
     ]
 }
 
-fn space() -> Space<'static> {
+/// All options with what decides whether they are legal together.
+pub fn space() -> Space<'static> {
     Space {
         options: all_options(),
         base: |name| {

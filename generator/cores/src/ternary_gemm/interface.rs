@@ -13,13 +13,16 @@ use crate::parts::requantize::Shift;
 /// Value of the identification register: `BLTG`.
 pub const MAGIC: u64 = 0x424c_5447;
 
+/// Most activation vectors of a job. The hardware counts none of them; the work of the largest job stays below 2^63.
+const T_MAX: u64 = 1 << 24;
+
 /// The boundary of a configured core.
 pub fn interface(d: &Derived) -> Interface {
     let hw = &d.hardware;
     let (tensors, streams) = carried(hw);
     let size = |name: &str, max: u64, doc: &str| Scalar { name: name.into(), min: 1, max, doc: doc.into() };
     let sizes = vec![
-        size("T", u64::from(u32::MAX), "activation vectors"),
+        size("T", T_MAX, "activation vectors"),
         size("K", d.config.shape.k_max.into(), "activations of a vector"),
         size("M", d.config.shape.m_max.into(), "outputs of a vector"),
     ];

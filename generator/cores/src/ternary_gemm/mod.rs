@@ -63,6 +63,14 @@ impl Kind for TernaryGemm {
         options::legal_pairs()
     }
 
+    fn cross_size(&self) -> u64 {
+        options::space().cross_size()
+    }
+
+    fn crossed(&self, point: u64) -> Option<serde_json::Value> {
+        options::space().crossed(point)
+    }
+
     fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value> {
         options::random_configs(target, seed, count)
     }

@@ -76,7 +76,7 @@ fn all_options() -> Vec<OptionValues> {
 }
 
 /// All options with what decides whether they are legal together.
-fn space() -> Space<'static> {
+pub fn space() -> Space<'static> {
     Space {
         options: all_options(),
         base: |name| {
@@ -219,6 +219,27 @@ mod tests {
             }
         }
         assert!(drawn > 2_000, "only {drawn} of the draws are legal");
+    }
+
+    #[test]
+    fn the_cross_holds_the_cover_and_every_core_once() {
+        let named = |mut c: Value| {
+            c["name"] = json!("same");
+            c.to_string()
+        };
+        let points = (0..space().cross_size()).step_by(977);
+        let crossed: Vec<String> = points.filter_map(|p| space().crossed(p)).map(named).collect();
+        let distinct: std::collections::BTreeSet<&String> = crossed.iter().collect();
+        assert!(crossed.len() > 100 && distinct.len() == crossed.len(), "{}", crossed.len());
+        let options = all_options();
+        for config in legal_pairs() {
+            let digit = |(table, key, values): &OptionValues| {
+                let acting = acts(&config, table, key);
+                values.iter().position(|v| acting && *v == config[*table][*key]).unwrap_or(0)
+            };
+            let point = options.iter().rev().fold(0, |n, o| n * o.2.len() as u64 + digit(o) as u64);
+            assert!(space().crossed(point).is_some(), "{config}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn datasheet(subject: &Subject) -> Result<Datasheet, GenerateError> {
     let target = core.target();
     let parts = core.cost(target.family);
     let examples = example_sizes(interface);
-    let rate_job = rate_job(&examples);
+    let rate_job = typical_job(interface);
     let streams = interface.streams.iter().map(describe::walk).collect();
     Ok(Datasheet {
         name: core.name().into(),
@@ -116,8 +116,9 @@ pub fn example_sizes(interface: &Interface) -> Vec<Dims> {
     all
 }
 
-/// The example that a reader most likely has in mind: one token through a 2560 x 2560 layer, else the largest.
-fn rate_job(examples: &[Dims]) -> Dims {
+/// The job that a reader most likely has in mind: one token through a 2560 x 2560 layer, else the largest example.
+pub fn typical_job(interface: &Interface) -> Dims {
+    let examples = example_sizes(interface);
     let is_layer = |d: &&Dims| d.get("K") == Some(&2560) && d.get("M") == Some(&2560);
     let largest = || examples.iter().max_by_key(|d| d.values().product::<u64>());
     examples.iter().find(is_layer).or_else(largest).cloned().unwrap_or_default()

@@ -26,6 +26,7 @@ use thiserror::Error;
 
 use crate::sim::SimError;
 
+pub use datasheet::typical_job;
 pub use timing::{Trace, TraceSignal, timing};
 
 /// What the folder shows beside the core itself.
