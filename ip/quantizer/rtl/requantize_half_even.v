@@ -24,6 +24,7 @@ module requantize_half_even #(
 );
 
   localparam NEAR_W = (OUT_W > 8 ? OUT_W : 8) + 2;
+  localparam WINDOW_W = NEAR_W + 1;
 
   wire signed [NEAR_W-1:0] biased_zp;
 
@@ -43,20 +44,18 @@ module requantize_half_even #(
     end
   end
 
+  wire product_negative = product_q[ACC_W+15];
   // verilator lint_off UNUSEDSIGNAL
-  // bits far above or below the cut
-  wire [ACC_W+2*SHIFT+18:0] fixed = {
-    {(SHIFT+1){product_q[ACC_W+15]}},
-    product_q,
-    {(SHIFT+2){1'b0}}
-  };
+  // a rule may ignore the bits below the cut
+  wire [ACC_W+SHIFT+WINDOW_W+17:0] fixed = {{(SHIFT+WINDOW_W){product_negative}}, product_q, 2'd0};
+  // only what lies above the window counts
+  wire [ACC_W+SHIFT+WINDOW_W+17:0] flipped = fixed ^ {(ACC_W+SHIFT+WINDOW_W+18){product_negative}};
   // verilator lint_on UNUSEDSIGNAL
-  wire [ACC_W+SHIFT+17:0] shifted = fixed[SHIFT +: ACC_W+SHIFT+18];
-  wire [ACC_W+15:0] whole = shifted[SHIFT+2 +: ACC_W+16];
-  wire round_up = shifted[SHIFT+1] & ((|shifted[SHIFT:0]) | whole[0]);
-  wire [ACC_W+NEAR_W+15:0] wide = {{NEAR_W{whole[ACC_W+15]}}, whole};
-  wire [ACC_W+16:0] above = wide[NEAR_W-1 +: ACC_W+17];
-  wire far = ~((&above) | (~|above));
+  wire [WINDOW_W-1:0] window = fixed[SHIFT+1 +: WINDOW_W];
+  wire sticky = |fixed[SHIFT:0];
+  wire signed [NEAR_W-1:0] nearby = $signed(window[1 +: NEAR_W]);
+  wire far = (|flipped[SHIFT+WINDOW_W+1 +: ACC_W+17]) | (nearby[NEAR_W-1] ^ product_negative);
+  wire round_up = window[0] & (sticky | nearby[0]);
   wire signed [NEAR_W-1:0] zp_wide = $signed({{(NEAR_W-8){zp_q[7]}}, zp_q});
 
   generate
@@ -67,15 +66,14 @@ module requantize_half_even #(
     end
   endgenerate
 
-  wire signed [NEAR_W-1:0] nearby = $signed(wide[NEAR_W-1:0]);
   wire signed [1:0] carry = $signed({1'b0, round_up});
   wire signed [NEAR_W:0] sum =
     $signed({nearby[NEAR_W-1], nearby} +
       {biased_zp[NEAR_W-1], biased_zp} +
       {{(NEAR_W-1){carry[1]}}, carry});
-  wire under = far ? whole[ACC_W+15] : sum[NEAR_W];
+  wire under = far ? product_negative : sum[NEAR_W];
   wire [NEAR_W-OUT_W:0] beyond = sum[OUT_W +: NEAR_W+1-OUT_W];
-  wire over = far ? ~whole[ACC_W+15] : ~sum[NEAR_W] & (|beyond);
+  wire over = far ? ~product_negative : ~sum[NEAR_W] & (|beyond);
 
   reg [OUT_W-1:0] clamped_q;
   reg over_q;
