@@ -42,7 +42,7 @@ bench: setup
 	$(BITLATHE) synth examples/ternary-sherry.toml --flow xcup
 	$(BITLATHE) check examples/ternary-kv260.toml
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
-	cargo run --quiet -p bitlathe-flow --example cost_model
+	cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm kv260 777
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
 
 # Simulates N cores drawn from the full cross of all options, where the tests take pairs; `make sweep N=` takes every one.

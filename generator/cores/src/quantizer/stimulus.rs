@@ -24,6 +24,7 @@ const LARGEST: &str = "longest row";
 const SINGLES: &str = "rows of one beat";
 const EVERY: &str = "every value of 8 bits";
 const TIES: &str = "fractions of exactly one half, both signs";
+const STATES: &str = "every sixteenth against every random number, in every lane";
 const MIXED: &str = "rows of very different magnitude";
 
 /// Elements that keep a corner quick.
@@ -44,6 +45,9 @@ pub fn coverage(d: &Derived) -> Vec<&'static str> {
     }
     if tie_shift(hw).is_some() {
         points.push(TIES);
+    }
+    if sixteenth(hw).is_some() {
+        points.push(STATES);
     }
     points
 }
@@ -83,6 +87,10 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     let rows = 256u64.div_ceil(largest);
     let points: &[&'static str] = if hw.in_bits == 8 { &[EVERY] } else { &[] };
     add("every value", points, rows, largest, 10, &every);
+    if let Some(unit) = sixteenth(hw) {
+        // A row of one beat takes one random number in each lane: sixteen times the period of fifteen.
+        add("every state", &[STATES], 240, lanes, 12, &|r, _| (r as i64 / 15) * unit);
+    }
     if let Some(s) = tie_shift(hw) {
         let half = 1i64 << (s - 1);
         let tie = |_: u64, c: u64| ((c as i64 % 9 - 4) * 2 + 1) * half;
@@ -93,6 +101,17 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
         out.push(Stimulus { name: "ties".into(), job, covers: vec![TIES] });
     }
     out
+}
+
+/// One sixteenth of a step of `stochastic`, where elements can express it.
+fn sixteenth(hw: &Hardware) -> Option<i64> {
+    match &hw.method {
+        Method::Stochastic(s, _) => match s.shift {
+            Shift::Constant(s) if s >= 4 && s < hw.in_bits => Some(1 << (s - 4)),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl Hardware {
