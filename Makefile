@@ -1,5 +1,8 @@
 # The commands that a checkout needs; each sets up what it lacks.
 
+# A failure on the left of a pipe is one.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 BITLATHE := cargo run --quiet -p bitlathe --
 PYTHON = $$($(BITLATHE) doctor --json | python3 -c 'import json,sys; print(next(t["path"] for t in json.load(sys.stdin)["tools"] if t["name"] == "python"))')
 OUT := build/digits
@@ -29,9 +32,9 @@ demo: setup
 	done
 	$(PYTHON) $(DIGITS)/summary.py $(OUT)
 
-# Everything that a change must pass.
+# Everything that a change must pass; the last lines say how many tests there were, and which were skipped and why.
 test: setup
-	cargo test --workspace --no-fail-fast
+	cargo test --workspace --no-fail-fast -- --show-output 2>&1 | python3 .ci/summary.py
 
 # Every figure of the README and of docs/.
 bench: setup

@@ -42,7 +42,7 @@ impl Checkout {
                 "case \"$*\" in\n\
                  'run -p bitlathe -- '*) shift 4 ;;\n\
                  'run --quiet -p bitlathe -- '*) shift 5 ;;\n\
-                 'test --workspace --no-fail-fast') echo \"$*\" > '{}'; exit ;;\n\
+                 'test --workspace --no-fail-fast -- --show-output') echo \"$*\" > '{}'; exit ;;\n\
                  *) echo \"the stand-in for cargo does not know: $*\" >&2; exit 9 ;;\n\
                  esac\nexec '{program}' \"$@\"",
                 home.path().join("tested").display()
@@ -63,7 +63,7 @@ impl Checkout {
         let blocks: Vec<&str> = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
         for block in &blocks {
             if block.contains("pip install") {
-                println!("skipped: a block of {document} fetches packages:\n{block}");
+                println!("skipped: a block of {document} fetches packages");
                 continue;
             }
             let mut shell = Command::new("sh");

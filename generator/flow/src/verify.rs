@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bitlathe_cores::{Core, Operand, Stimulus};
 use bitlathe_spec::{Dims, Job, Tensor};
@@ -93,11 +93,20 @@ impl std::fmt::Display for Mismatch {
         if let Some(cycle) = self.cycle {
             write!(f, "\n  at cycle {cycle} of the job")?;
         }
-        for operand in &self.operands {
-            write!(f, "\n  {} = {:?}", operand.name, operand.values)?;
-        }
-        Ok(())
+        self.operands.iter().try_for_each(|operand| write!(f, "\n  {}", in_short(operand)))
     }
+}
+
+/// Values of an operand that a report in text shows; the JSON has all.
+const SHOWN: usize = 64;
+
+fn in_short(operand: &Operand) -> String {
+    let shown = &operand.values[..operand.values.len().min(SHOWN)];
+    let more = match operand.values.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} = {shown:?}{more}", operand.name)
 }
 
 /// Compares a run with the model's outputs; `None` when every element is equal.
@@ -284,15 +293,19 @@ pub fn verify<S: Subject + ?Sized>(
     }
     let corners = subject.corners();
     let total = corners.len() as u64 + options.jobs;
-    let (done, recorded) = (AtomicU64::new(0), AtomicBool::new(false));
+    let done = AtomicU64::new(0);
+    let trial = |number: u64| Trial::new(subject, simulator, options, &corners, number);
     let judge = |number: u64| {
-        let trial = Trial::new(subject, simulator, options, &corners, number);
-        let verdict = trial.judge(&recorded);
+        let verdict = trial(number).judge();
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         verdict
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build()?;
-    let verdicts: Vec<Verdict> = pool.install(|| (0..total).into_par_iter().map(judge).collect());
+    let mut verdicts: Vec<Verdict> = pool.install(|| (0..total).into_par_iter().map(judge).collect());
+    let first = verdicts.iter_mut().zip(0..).find_map(|(v, number)| Some((v.failures.first_mut()?, number)));
+    if let (Some((failure, number)), Some(folder)) = (first, &options.waves) {
+        failure.wave = trial(number).record(failure, folder);
+    }
     Ok(report(subject, &corners, total, verdicts))
 }
 
@@ -323,7 +336,6 @@ struct Verdict {
 struct Trial<'a, S: Subject + ?Sized> {
     subject: &'a S,
     simulator: &'a Simulator,
-    options: &'a VerifyOptions,
     name: String,
     job: Job,
     seed: u64,
@@ -334,14 +346,14 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
     fn new(
         subject: &'a S,
         simulator: &'a Simulator,
-        options: &'a VerifyOptions,
+        options: &VerifyOptions,
         corners: &[Stimulus],
         number: u64,
     ) -> Self {
         let VerifyOptions { seed, command, .. } = options;
         let trial = |name: String, job, seed, jobs| {
             let repeat = format!("{command} --jobs {jobs} --seed {seed}");
-            Self { subject, simulator, options, name, job, seed, repeat }
+            Self { subject, simulator, name, job, seed, repeat }
         };
         match corners.get(number as usize) {
             Some(corner) => trial(corner.name.clone(), corner.job.clone(), *seed, 0),
@@ -361,13 +373,13 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
     }
 
     /// Stops at the first failure: what follows on the same instance would not be news.
-    fn judge(&self, recorded: &AtomicBool) -> Verdict {
+    fn judge(&self) -> Verdict {
         let mut verdict = Verdict::default();
         let mut instance = match self.simulator.instance(self.seed, false) {
             Ok(instance) => instance,
             Err(e) => {
                 let kind = FailureKind::Aborted { message: e.to_string(), cycle: None };
-                verdict.failures.push(self.failure(StallMode::None, kind, false, None));
+                verdict.failures.push(self.failure(StallMode::None, kind, false));
                 return verdict;
             }
         };
@@ -380,7 +392,7 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
                 Err(e) => Some(aborted(&e)),
             };
             if let Some(kind) = kind {
-                verdict.failures.push(self.explain(mode, kind, recorded));
+                verdict.failures.push(self.explain(mode, kind));
                 break;
             }
         }
@@ -424,25 +436,24 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
         })
     }
 
-    /// Finds out whether the failure needs the jobs before it, and records the first failure's wave.
-    fn explain(&self, mode: StallMode, kind: FailureKind, recorded: &AtomicBool) -> Failure {
+    /// Finds out whether the failure needs the jobs before it.
+    fn explain(&self, mode: StallMode, kind: FailureKind) -> Failure {
         let alone = self.simulator.instance(self.seed, false).and_then(|mut fresh| self.run(&mut fresh, mode, None));
         let after = mode != StallMode::None && alone.is_ok_and(|run| self.wrong(mode, &run).is_none());
-        let folder = self.options.waves.as_ref().filter(|_| !recorded.swap(true, Ordering::Relaxed));
-        let wave = folder.and_then(|folder| self.record(mode, &kind, after, folder));
-        self.failure(mode, kind, after, wave)
+        self.failure(mode, kind, after)
     }
 
     /// Repeats a failure on the traced build, with the jobs before it where it needs them.
-    fn record(&self, mode: StallMode, kind: &FailureKind, after: bool, folder: &Path) -> Option<PathBuf> {
+    fn record(&self, failure: &Failure, folder: &Path) -> Option<PathBuf> {
+        let Failure { kind, stalls: Stalls { mode, .. }, after_other_jobs: after, .. } = failure;
         let name: String = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("{name}.fst"));
         let wave = kind.cycle().map_or(Wave { path: &path, window: (0, FIRST_CYCLES) }, |c| Wave::around(&path, c));
         let repeated = self.simulator.instance(self.seed, true).and_then(|mut instance| {
-            for earlier in StallMode::ALL.into_iter().take_while(|m| after && *m != mode) {
+            for earlier in StallMode::ALL.into_iter().take_while(|m| *after && m != mode) {
                 self.run(&mut instance, earlier, None)?;
             }
-            self.run(&mut instance, mode, Some(wave))
+            self.run(&mut instance, *mode, Some(wave))
         });
         if let Err(e) = repeated {
             tracing::debug!("while recording {}: {e}", path.display());
@@ -450,9 +461,9 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
         path.exists().then_some(path)
     }
 
-    fn failure(&self, mode: StallMode, kind: FailureKind, after_other_jobs: bool, wave: Option<PathBuf>) -> Failure {
+    fn failure(&self, mode: StallMode, kind: FailureKind, after_other_jobs: bool) -> Failure {
         let (job, repeat) = (self.name.clone(), self.repeat.clone());
-        Failure { job, stalls: self.stalls(mode), after_other_jobs, kind, repeat, wave }
+        Failure { job, stalls: self.stalls(mode), after_other_jobs, kind, repeat, wave: None }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `ternary-gemm`: combinations beyond pairs, sizes, adder macros, and hardware that was broken on purpose.
 
+use std::path::Path;
+
 use bitlathe_cores::{Core, Kind, kinds};
 use bitlathe_flow::generate;
 use bitlathe_flow::sim::{Options, Simulator};
@@ -121,7 +123,8 @@ fn adder_macros_equal_their_behavioural_form() {
     assert!(matches!(verdict, Verdict::Refuted(_)), "{verdict:?}");
 }
 
-/// Verifies a copy of the core with one text replaced; gives the first failure.
+/// Verifies a copy of the core with one text replaced; gives the first failure, which its own command repeats and of which
+/// there is a readable wave.
 fn broken(file: &str, from: &str, to: &str) -> String {
     let tools = Tools::discover().expect("tools");
     let core = core(&sized(12, 3, "broken"));
@@ -131,17 +134,35 @@ fn broken(file: &str, from: &str, to: &str) -> String {
     victim.text = victim.text.replacen(from, to, 1);
     let options = Options { watchdog: 5_000, ..Options::default() };
     let simulator = Simulator::build(&core.interface(), &files, &tools, options).expect("builds");
-    let options = VerifyOptions { jobs: 2, seed: 3, threads: Some(2), command: String::new(), waves: None };
-    let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).expect("runs");
-    assert!(!report.passed(), "the broken core passed");
-    report.failures.first().map(ToString::to_string).unwrap_or_default()
+    let folder = tempfile::tempdir().expect("a folder");
+    let first_failure = |jobs, seed, waves: Option<&Path>| {
+        let (command, waves) = ("verify".to_string(), waves.map(Path::to_path_buf));
+        let options = VerifyOptions { jobs, seed, threads: Some(2), command, waves };
+        let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).expect("runs");
+        assert!(!report.passed(), "the broken core passed");
+        report.failures.into_iter().next().expect("a failure")
+    };
+    let failure = first_failure(2, 3, Some(folder.path()));
+    let words: Vec<&str> = failure.repeat.split(' ').collect();
+    let [_, _, jobs, _, seed] = words[..] else { panic!("{}", failure.repeat) };
+    let again = first_failure(jobs.parse().expect("a number"), seed.parse().expect("a number"), None);
+    assert_eq!((again.job.as_str(), &again.kind), (failure.job.as_str(), &failure.kind));
+    let wave = wellen::simple::read(failure.wave.as_ref().expect("a wave")).expect("a readable wave");
+    let hierarchy = wave.hierarchy();
+    let names: Vec<&str> = hierarchy.all_vars().map(|v| hierarchy[v].name(hierarchy)).collect();
+    for port in ["clk_i", "w_valid_i", "y_data_o"] {
+        assert!(names.contains(&port), "{port} is not in the wave");
+    }
+    failure.to_string()
 }
 
 #[test]
 fn a_wrong_table_entry_is_reported_with_its_operands() {
     // Entry 5 is written to address 6.
     let report = broken("fill_control_dense3.v", "step_word[3:0]", "(step_word[3:0] == 4'd5 ? 4'd6 : step_word[3:0])");
-    assert!(report.contains("expected") && report.contains("x[") && report.contains("w["), "{report}");
+    for part in ["y[", "expected", "got", "at cycle", "x[", "w[", "to repeat: verify --jobs ", "wave: "] {
+        assert!(report.contains(part), "no `{part}` in:\n{report}");
+    }
 }
 
 #[test]
