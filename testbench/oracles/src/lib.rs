@@ -1,4 +1,10 @@
-//! What the oracle tests share: modules of the RTL language as simulators with one tensor a stream.
+//! What the oracle tests share: modules as simulators with one tensor a stream, and hardware written in both languages.
+
+pub mod array;
+#[allow(dead_code)]
+#[path = "../../../generator/hdl/examples/mac_cell.rs"]
+pub mod mac_cell;
+pub mod rust_hdl;
 
 use std::collections::BTreeMap;
 

@@ -7,12 +7,8 @@ use bitlathe_flow::lint;
 use bitlathe_flow::sim::StallMode;
 use bitlathe_flow::tools::Tools;
 use bitlathe_hdl::{Clock, Expr, Module, Unit, bit, check, concat, sint, uint};
+use bitlathe_oracles::mac_cell::{Mac, mac_cell};
 use bitlathe_oracles::{Bench, Lanes, files};
-
-#[allow(dead_code)]
-#[path = "../../../generator/hdl/examples/mac_cell.rs"]
-mod example;
-use example::{Mac, mac_cell};
 
 const W: i64 = 8;
 const ACC: i64 = 24;
