@@ -874,6 +874,14 @@ fn check_instance(body: &Rc<Body>, instance: &Instance) {
         if inward != (port.kind == SigKind::Input) {
             fail(format!("port `{}` of `{}` is connected the wrong way", port.name, instance.name), "check directions");
         }
+        // Inputs are read as the port wants them; an output cannot be cast.
+        if let Connection::Out(t) = c
+            && port.ty.signed != (t.part.is_none() && body.data.borrow().signals[t.sig].ty.signed)
+        {
+            let sign = if port.ty.signed { "signed" } else { "unsigned" };
+            let cause = format!("output `{}` of `{}` is {sign}, what it drives is not", port.name, instance.name);
+            fail(cause, "connect a whole wire of the port's sign, and drive parts from that");
+        }
         if !width.indexed() && width.value() != port.ty.width.value() {
             let cause = format!(
                 "port `{}` of `{}` has {} = {} bits, connected are {} = {}",

@@ -98,10 +98,12 @@ fn instance() -> Rc<Unit> {
     let child = Module::new("child");
     let a = child.input("a_i", uint(8));
     child.output("y_o", &a);
+    child.output("z_o", &a.as_signed());
     let child = child.finish();
     let m = Module::new("example");
     let narrow = m.input("a_i", uint(7));
-    m.instance("u_child", &child).input("a_i", &narrow).done();
+    let z = m.output_wire("z_o", uint(8));
+    m.instance("u_child", &child).input("a_i", &narrow).output("z_o", &z).done();
     m.finish()
 }
 

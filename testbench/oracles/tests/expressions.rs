@@ -1,16 +1,12 @@
 //! Random expression trees, printed as Verilog, run under Verilator and compared with an evaluator in plain integers.
 
-use std::collections::BTreeMap;
-
 use bitlathe_cores::random::Random;
 use bitlathe_flow::lint;
-use bitlathe_flow::sim::{Options, Simulator, StallMode, Stalls};
+use bitlathe_flow::sim::StallMode;
 use bitlathe_flow::tools::Tools;
 use bitlathe_hdl::{Dim, Expr, Module, Ty, check, concat, lit, sint, uint};
-use bitlathe_spec::{
-    Axis, Carrier, DType, DimSpec, Dims, Dir, Extent, Interface, Job, LaneVar, Layout, LoopVar, Role, SourceFile,
-    Stream, Tensor, TensorSpec,
-};
+use bitlathe_oracles::{Bench, Lanes, files};
+use bitlathe_spec::SourceFile;
 
 const INPUTS: usize = 6;
 const OUTPUTS: usize = 48;
@@ -262,49 +258,6 @@ impl Maker<'_> {
     }
 }
 
-fn layout(lanes: usize) -> Layout {
-    let count = |name: &str, extent| LaneVar { name: name.into(), extent };
-    Layout {
-        loops: vec![LoopVar { name: "n".into(), extent: Extent::CeilDiv { dim: "N".into(), by: 1 } }],
-        lanes: vec![count("lane", lanes as u64)],
-        group: 1,
-        lane_bits: LANE as u32,
-        code: "plain".into(),
-        axes: vec![
-            Axis { terms: vec![("n".into(), 1)], tile: 1 },
-            Axis { terms: vec![("lane".into(), 1)], tile: lanes as u64 },
-        ],
-    }
-}
-
-fn interface() -> Interface {
-    let tensor = |name: &str, role, lanes: usize| TensorSpec {
-        name: name.into(),
-        role,
-        dtype: DType::I64,
-        shape: vec![DimSpec::Named("N".into()), DimSpec::Fixed(lanes as u64)],
-        range: (i64::MIN, i64::MAX),
-        default: None,
-        carrier: Carrier::Stream(name.into()),
-        doc: String::new(),
-    };
-    let stream = |name: &str, dir, lanes| Stream {
-        name: name.into(),
-        dir,
-        layout: layout(lanes),
-        signed: true,
-        last: true,
-        doc: String::new(),
-    };
-    Interface {
-        top: "expressions".into(),
-        sizes: vec![],
-        tensors: vec![tensor("x", Role::In, INPUTS), tensor("y", Role::Out, OUTPUTS)],
-        streams: vec![stream("x", Dir::In, INPUTS), stream("y", Dir::Out, OUTPUTS)],
-        registers: vec![],
-    }
-}
-
 /// A module of random expressions over six typed inputs, and their trees.
 fn module(seed: u64) -> (Vec<SourceFile>, Vec<Tree>) {
     let m = Module::new("expressions");
@@ -335,18 +288,15 @@ fn module(seed: u64) -> (Vec<SourceFile>, Vec<Tree>) {
     })
     .source("y");
     let design = check(&m.finish()).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-    let files = design.files(&[]).into_iter().map(|(path, text)| SourceFile { path, text }).collect();
-    (files, trees)
+    (files(&design), trees)
 }
 
 #[test]
 fn random_expressions_mean_in_verilog_what_they_mean_in_integers() {
-    let tools = Tools::discover().expect("tools");
+    let lanes = |name, count| Lanes { name, count, bits: LANE as u32, last: true };
     for seed in 0..4 {
         let (files, trees) = module(seed);
-        let options = Options { parameters: vec![], ..Options::default() };
-        let sim =
-            Simulator::build(&interface(), &files, &tools, options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let bench = Bench::new("expressions", &files, lanes("x", INPUTS), lanes("y", OUTPUTS));
         let mut r = Random::new(seed + 100);
         let n = 400;
         let x: Vec<i64> = (0..n * INPUTS)
@@ -355,12 +305,7 @@ fn random_expressions_mean_in_verilog_what_they_mean_in_integers() {
                 cut(i128::from(r.next()), 0, bits, signed) as i64
             })
             .collect();
-        let dims: Dims = BTreeMap::from([("N".to_owned(), n as u64)]);
-        let tensors = BTreeMap::from([("x".to_owned(), Tensor::new(DType::I64, [n, INPUTS], x.clone()))]);
-        let encode = |_: &str, _: &[i64]| 0;
-        let run = sim.run(&Job { dims, tensors }, &encode, Stalls { mode: StallMode::None, seed: 0 }, None);
-        let run = run.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
-        for (at, got) in run.outputs["y"].data.iter().enumerate() {
+        for (at, got) in bench.run(&x, StallMode::None, 0).iter().enumerate() {
             let row: Vec<i128> = x[at / OUTPUTS * INPUTS..][..INPUTS].iter().map(|v| i128::from(*v)).collect();
             let want = trees[at % OUTPUTS].value(&row);
             assert_eq!(i128::from(*got), want, "seed {seed}, output {}, inputs {row:?}", at % OUTPUTS);

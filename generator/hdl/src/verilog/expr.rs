@@ -225,13 +225,20 @@ impl Writer<'_> {
         Text::new(doc, false, Level::Name)
     }
 
-    /// Both sides with one sign: signed when both read so, else unsigned, which is the same to every bit. `place` is that of
-    /// plain numbers.
+    /// Both sides with one sign: signed values are read as such unless both would need a cast, for unsigned is the same to
+    /// every bit. `place` is that of the operands, `numbers` that of plain numbers.
     fn agreed(self, a: &Expr, b: &Expr, place: Place, numbers: Place) -> (Text, Text, bool) {
-        let texts = [a, b].map(|e| self.expr(e, place));
-        let signed = a.ty().signed && texts.iter().all(|t| t.reads_as(true));
-        let [x, y] = texts.map(|t| t.into_sign(signed));
-        (self.number_as(a, signed, numbers).unwrap_or(x), self.number_as(b, signed, numbers).unwrap_or(y), signed)
+        let is_number = |e: &Expr| matches!(e.node.op, Op::Const(_));
+        let (x, y) = (self.expr(a, place), self.expr(b, place));
+        let signed = a.ty().signed
+            && match (is_number(a), is_number(b)) {
+                (true, true) => true,
+                (true, false) => y.reads_as(true),
+                (false, true) => x.reads_as(true),
+                (false, false) => x.reads_as(true) || y.reads_as(true),
+            };
+        let side = |e: &Expr, text: Text| self.number_as(e, signed, numbers).unwrap_or_else(|| text.into_sign(signed));
+        (side(a, x), side(b, y), signed)
     }
 
     /// A constant needs no cast.

@@ -132,19 +132,29 @@ impl<'a> Section<'a, '_> {
         }
     }
 
-    /// The register updates that go into one `always` with the first; declarations between them move up.
+    /// The register updates that go into one `always` with the first. They and the declarations between move up over
+    /// assignments, but not over a wire that they read.
     fn run(&mut self, at: usize, first: &'a Clocked, done: &mut BTreeSet<usize>) -> Vec<&'a Clocked> {
         let mut run = vec![first];
-        let mut between = vec![];
+        let (mut between, mut values) = (vec![], BTreeSet::new());
         for (n, item) in self.items.iter().enumerate().skip(at + 1) {
             match item {
                 Item::Clocked(c, _) if (self.together)(first, c) => {
+                    let mut reads = BTreeSet::new();
+                    walk::reads(&c.next, &mut reads);
+                    if !reads.is_disjoint(&values) {
+                        break;
+                    }
                     run.push(c);
                     done.insert(n);
                     done.extend(between.iter().map(|(n, _)| *n));
                     self.pending.extend(between.drain(..).map(|(_, id)| Declaration::Signal(id)));
                 }
+                Item::Declare(id) if self.value_follows(n, *id) => {
+                    values.insert(*id);
+                }
                 Item::Declare(id) => between.push((n, *id)),
+                Item::Assign(..) => {}
                 _ => break,
             }
         }

@@ -315,8 +315,13 @@ impl<'a> Printer<'a> {
             Item::For { label, index, count, items } => {
                 self.line(&format!("genvar {index};"));
                 self.generated(within, |p| {
-                    let head = format!("for ({index} = 0; {index} < {count}; {index} = {index} + 1)");
-                    p.doc(RcDoc::text(head).append(RcDoc::line()).append(format!("begin : {label}")));
+                    let steps = [
+                        format!("for ({index} = 0;"),
+                        format!("{index} < {count};"),
+                        format!("{index} = {index} + 1)"),
+                    ];
+                    let head = RcDoc::intersperse(steps.map(RcDoc::text), RcDoc::line()).nest(4).group();
+                    p.doc(head.append(RcDoc::line()).append(format!("begin : {label}")));
                     p.indented(|p| p.scope(items, Generate::Inside));
                     p.line("end");
                 });
