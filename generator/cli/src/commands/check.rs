@@ -1,7 +1,7 @@
 //! `bitlathe check`: all errors of a config, or what it describes.
 
 use bitlathe_flow::generate::typical_job;
-use bitlathe_spec::Scalar;
+use bitlathe_spec::{Role, Scalar};
 use serde_json::json;
 
 use super::{Context, golden, identity, lacking, merge, predicted};
@@ -44,11 +44,17 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         max => format!("{} {}..={max}", s.name, s.min),
     };
     let sizes: Vec<String> = interface.sizes.iter().map(size).collect();
+    let tensors = |role: Role| {
+        let listed = interface.tensors.iter().filter(|t| t.role == role);
+        let named = listed.map(|t| format!("{} {} {}", t.name, t.dtype.name(), t.shape_text()));
+        named.collect::<Vec<_>>().join(", ")
+    };
     let job = typical_job(&interface);
     let (cycles, ops) = (core.schedule(&job), core.useful_ops(&job));
     let utilization = ops as f64 / (core.ops_per_cycle() as f64 * cycles as f64).max(1.0);
     let text = format!(
-        "{}: no errors. `{}` is a {} for {}, {} {}s a cycle, {}.\nA job of {} takes {} cycles without stalls, {:.1} % of the \
+        "{}: no errors. `{}` is a {} for {}, {} {}s a cycle, {}.\n\
+         Takes {}; gives {}.\nA job of {} takes {} cycles without stalls, {:.1} % of the \
          peak rate.\nPredicted:\n{}",
         args.config.display(),
         core.name(),
@@ -57,7 +63,9 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         core.ops_per_cycle(),
         core.op(),
         sizes.join(", "),
-        golden::sizes(&job),
+        tensors(Role::In),
+        tensors(Role::Out),
+        golden::sizes(core, &job),
         thousands(cycles),
         100.0 * utilization,
         table(&rows)
@@ -68,6 +76,7 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         "op": core.op(),
         "ops_per_cycle": core.ops_per_cycle(),
         "sizes": interface.sizes,
+        "tensors": interface.tensors,
         "job": { "sizes": job, "cycles": cycles, "useful_ops": ops, "utilization": utilization },
         "predicted": cost,
         "fits": lacking.is_empty(),

@@ -20,7 +20,7 @@ pub fn run(context: &Context, args: &Verify) -> Result<Done, Failure> {
     let config = context.load(&args.config)?;
     let core = config.core.as_ref();
     let rtl = rtl(core)?;
-    let mut warnings = config.warnings;
+    let mut warnings = Vec::new();
     let tools = Tools::discover()?;
     let lint = if tools.has("verilator") && tools.has("slang") {
         let spinner = context.progress.spinner("linting");

@@ -451,9 +451,9 @@ impl Config {
         let message =
             format!("filling the tables takes {fill} cycles, all rows of a slab only {beats}: weights will wait");
         let keeps = |lanes: &u32| i64::from(self.shape.m_max.div_ceil(*lanes)) * hw.planes >= fill;
-        let help = match (1..self.parallel.m_lanes).rev().find(keeps) {
+        let help = match (2..self.parallel.m_lanes).rev().find(keeps) {
             Some(lanes) => format!("m_lanes = {lanes} or fewer keeps the weight stream busy"),
-            None => "so few rows cannot keep the weight stream busy; fewer m_lanes cost no time".into(),
+            None => "so few rows cannot keep the weight stream busy; fewer m_lanes cost little time".into(),
         };
         vec![Issue { warning: true, ..issue("C020", "parallel.m_lanes", message, help) }]
     }
