@@ -6,6 +6,7 @@
 //! | [`delay_line`] | a value some cycles later |
 //! | [`fifo`] | first-word-fall-through queue |
 //! | [`lfsr`] | 16-bit linear feedback shift register |
+//! | [`memory`] | what a memory costs in blocks, look-up-table sites and multiplexers |
 //! | [`register_file`] | registers from a register map |
 //! | [`stream_register`] | skid buffer |
 //! | [`width_converter`] | wide beats to narrow ones |
@@ -16,6 +17,7 @@ pub mod carry;
 pub mod delay_line;
 pub mod fifo;
 pub mod lfsr;
+pub mod memory;
 pub mod register_file;
 pub mod replay;
 pub mod requantize;

@@ -180,14 +180,83 @@ impl RequantizeLane {
         m.wire("clipped", &clipped.as_signed())
     }
 
-    /// Cost of one lane.
+    /// Bits of the product.
+    fn product_bits(&self) -> i64 {
+        self.acc_bits + 17 + i64::from(self.planes == 2)
+    }
+
+    /// DSP blocks of the product; on iCE40 it is made of look-up tables.
+    fn dsp(&self, family: Family) -> i64 {
+        let widest = match family {
+            Family::Xcup => 27,
+            Family::Xc7 => 25,
+            Family::Ecp5 => 18,
+            Family::Ice40 => return 0,
+        };
+        1 + i64::from(self.acc_bits > widest)
+    }
+
+    /// Flip-flops: product bits that the rounding needs, the rounded value, two zero points, the output.
+    fn ff(&self) -> i64 {
+        let width = self.product_bits();
+        let (kept, rounded, rest) = match (self.shift, self.rounding) {
+            (Shift::Range(..), Rounding::Stochastic) => (width, width, 22),
+            (Shift::Range(..), _) => (width, width, 6),
+            (Shift::Constant(s), Rounding::Stochastic) => (width - (s - 16).max(0), width - s + 1, s.min(16)),
+            (Shift::Constant(s), Rounding::Floor) => (width - s, width - s, 0),
+            (Shift::Constant(s), Rounding::HalfUp) => (width - s + 1, width - s + 1, 0),
+            (Shift::Constant(s), _) => (width, width - s + 1, 0),
+        };
+        let kept = if self.planes == 2 { width } else { kept };
+        kept.clamp(1, width) + rounded.clamp(1, width) + rest + 16 + self.out_bits
+    }
+
+    /// LUTs behind the product: rounding, zero point and saturation of `width` bits after a fixed shift by `s`.
+    fn rounding_lut(&self, family: Family, width: f64, s: f64) -> f64 {
+        let bits = width - s + 1.0;
+        let (plain, floor, nearest, random) = match family {
+            Family::Xcup | Family::Xc7 => (1.75 * bits + 3.0, -0.25 * bits, s / 4.0, s.min(16.0) - 1.0),
+            Family::Ecp5 => (2.6 * bits + 16.0, -0.7 * bits, 8.0, s.min(16.0)),
+            Family::Ice40 => (2.0 * bits + 4.0, -bits - 4.0, s / 3.0 + 15.0, 12.0),
+        };
+        plain + self.by_rounding(floor, nearest, random)
+    }
+
+    /// The same with a shifter for a product of `width` bits and shifts to `s` before it.
+    fn shifter_lut(&self, family: Family, width: f64, s: f64) -> f64 {
+        let (plain, floor, nearest, random) = match family {
+            Family::Xcup | Family::Xc7 => (5.95, -0.15 * width, 0.7 * width, 54.0),
+            Family::Ecp5 => (12.5, -4.3 * width, (6.0 * s - 60.0).max(0.0), 3.2 * width),
+            Family::Ice40 => (8.35, -1.35 * width, 0.8 * width, 72.0 - 0.5 * width),
+        };
+        plain * width + self.by_rounding(floor, nearest, random)
+    }
+
+    /// What a rounding name takes beyond `half-up`.
+    fn by_rounding(&self, floor: f64, nearest: f64, random: f64) -> f64 {
+        match self.rounding {
+            Rounding::HalfUp => 0.0,
+            Rounding::Floor => floor,
+            Rounding::HalfEven | Rounding::HalfAway => nearest,
+            Rounding::Stochastic => random,
+        }
+    }
+
+    /// Cost of one lane. The LUT figures were fitted to lanes synthesized alone, twelve shapes of every rounding name.
     pub fn cost(&self, family: Family) -> Cost {
-        let (acc, shift) = (self.acc_bits as f64, self.shift.largest() as f64);
-        let width = acc + 17.0;
-        let product = if family != Family::Ice40 { 0.0 } else { 16.0 * acc };
-        let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
-        let lut = product + shifter + width + 2.0 * self.out_bits as f64;
-        let dsp = if product > 0.0 { 0.0 } else { 1.0 };
-        Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
+        let (width, acc, dsp) = (self.product_bits() as f64, self.acc_bits as f64, self.dsp(family));
+        // The product in LUTs, the sum of two halves of a product, the sum over the planes, the second limit.
+        let (product, join, planes, narrow) = match family {
+            Family::Xcup | Family::Xc7 => (0.0, 0.95 * acc, width, 2.0),
+            Family::Ecp5 => (0.0, 1.65 * acc, 2.0 * width, 8.0),
+            Family::Ice40 => (48.0 * acc - 60.0, 0.0, 2.2 * width, 3.0),
+        };
+        let rest = match self.shift {
+            Shift::Constant(s) => self.rounding_lut(family, width, s as f64),
+            Shift::Range(_, hi) => self.shifter_lut(family, width, hi as f64),
+        };
+        let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
+        let options = given(dsp == 2, join) + given(self.planes == 2, planes) + given(self.narrow, narrow);
+        Cost { dsp: dsp as f64, ..Cost::logic(product + rest + options, self.ff() as f64) }
     }
 }
