@@ -58,6 +58,13 @@ pub struct Cost {
     pub uram: f64,
 }
 
+impl Cost {
+    /// Look-up tables and flip-flops alone.
+    pub fn logic(lut: f64, ff: f64) -> Self {
+        Self { lut, ff, ..Self::default() }
+    }
+}
+
 impl std::ops::AddAssign for Cost {
     fn add_assign(&mut self, o: Self) {
         self.lut += o.lut;

@@ -9,8 +9,6 @@ use std::rc::Rc;
 use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use crate::Cost;
-
 /// `IMPL` of a core for a family: which form of the macros it instantiates.
 pub fn implementation(family: Family) -> i64 {
     match family {
@@ -25,14 +23,41 @@ pub fn impl_param(m: &Module, value: i64) -> Dim {
     m.param("IMPL", value, 0..=2, "0 behavioural, 1 UltraScale+ cells, 2 7-series cells")
 }
 
-/// Cost of an adder macro of `width` bits.
-pub fn adder_cost(family: Family, width: f64, operands: f64) -> Cost {
-    let lut = match family {
-        Family::Xcup | Family::Xc7 => width,
-        // Without the macro a third operand costs a carry-save stage: two more LUT4 a bit.
-        Family::Ecp5 | Family::Ice40 => width * (1.0 + 2.0 * (operands - 2.0)),
-    };
-    Cost { lut, ..Cost::default() }
+/// Whether a family has the macros' vendor form.
+fn vendor(family: Family) -> bool {
+    implementation(family) != 0
+}
+
+/// LUTs of a plain adder of `width` bits: one a bit, on ECP5 in pairs (CCU2C).
+pub fn adder_lut(family: Family, width: i64) -> f64 {
+    if family == Family::Ecp5 { (width + width % 2) as f64 } else { width as f64 }
+}
+
+/// LUTs of [`signed_pair_add`] on operands of `width` bits of which `complemented` may be complemented. Without the macro each of those
+/// takes an exclusive-or a bit.
+pub fn signed_pair_lut(family: Family, width: i64, complemented: i64) -> f64 {
+    if vendor(family) { (width + 1) as f64 } else { (complemented * width) as f64 + adder_lut(family, width + 1) }
+}
+
+/// LUTs of [`ternary_add`] on two or three operands of `width` bits, for a sum two bits wider. Without the macro a third operand
+/// takes a carry-save stage of two LUTs a bit.
+pub fn ternary_lut(family: Family, width: i64, operands: i64) -> f64 {
+    match operands {
+        _ if vendor(family) => (width + 2) as f64,
+        3 => (2 * width) as f64 + adder_lut(family, width + 2),
+        _ => adder_lut(family, width + 1),
+    }
+}
+
+/// LUTs of [`ternary_add`] as an accumulator: `operands` of `width` bits with `debts` pending ones, and a gated one of `acc` bits.
+/// Without the macro the operands are added first; a second pending one takes a carry-save stage.
+pub fn accumulate_lut(family: Family, width: i64, acc: i64, operands: i64, debts: i64) -> f64 {
+    if vendor(family) {
+        return acc as f64;
+    }
+    let first = if operands == 2 { adder_lut(family, width + 1) } else { 0.0 };
+    let second = if debts == 2 { acc - 1 } else { 0 };
+    first + (acc + second) as f64 + adder_lut(family, acc)
 }
 
 /// Vendor carry chain: `o = s ^ carry`, carry moves on where `s` is set, else becomes `di`.

@@ -3,6 +3,17 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Module, Unit, bit, concat, uint};
+use bitlathe_spec::Family;
+
+use crate::Cost;
+
+/// Cost of `stages` registers of `width` bits one after the other: without reset three or more of them are a shift-register LUT.
+pub fn delay_cost(family: Family, width: i64, stages: i64, reset: bool) -> Cost {
+    if stages >= 3 && !reset && matches!(family, Family::Xcup | Family::Xc7) {
+        return Cost { lutram: width as f64, ..Cost::logic(width as f64, 0.0) };
+    }
+    Cost::logic(0.0, (width * stages) as f64)
+}
 
 /// The line; with `reset` every stage starts at zero, without it the stages map to shift-register look-up tables.
 pub fn delay_line(width: i64, stages: i64, reset: bool) -> Rc<Unit> {

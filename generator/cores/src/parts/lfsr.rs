@@ -4,6 +4,13 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Module, Unit, bit, concat, uint};
 
+use crate::Cost;
+
+/// Cost of the register: its feedback and its restart.
+pub fn lfsr_cost() -> Cost {
+    Cost::logic(2.0, 16.0)
+}
+
 /// 16 bits, x^16 + x^15 + x^13 + x^4 + 1: `s' = {s[14:0], s15 ^ s14 ^ s12 ^ s3}`, period 65535.
 pub fn lfsr16() -> Rc<Unit> {
     let m = Module::new("lfsr16");

@@ -11,6 +11,7 @@
 //! | [`lfsr`] | linear feedback shift registers |
 //! | [`max_tree`] | largest of several values |
 //! | [`normalise`] | leading zeros, and the value without them |
+//! | [`memory`] | what a memory costs in blocks, look-up-table sites and multiplexers |
 //! | [`register_file`] | registers from a register map |
 //! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
@@ -28,6 +29,7 @@ pub mod divider;
 pub mod fifo;
 pub mod lfsr;
 pub mod max_tree;
+pub mod memory;
 pub mod normalise;
 pub mod register_file;
 pub mod replay;

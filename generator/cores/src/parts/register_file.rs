@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Expr, Module, Ty, Unit, bit, concat, lit, uint};
-use bitlathe_spec::{Access, Register};
+use bitlathe_spec::{Access, Family, Register};
+
+use crate::Cost;
 
 /// Name of the status field that a refused write sets.
 pub const CONFIG_ERROR: &str = "config_error";
@@ -91,6 +93,26 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
 /// All values or-ed; zero when there is none.
 fn any_of(values: Vec<Expr>, ty: Ty) -> Expr {
     values.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, ty))
+}
+
+/// Cost of the register file: its bits, its written fields, their comparisons with a limit, and what is there once. The LUT figures
+/// were fitted to register maps of two to five fields.
+pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
+    let stored = |f: &bitlathe_spec::Field| match f.access {
+        Access::ReadOnly => 0,
+        Access::ReadWrite => 64 - f.max.leading_zeros(),
+        Access::WriteOneToClear | Access::Trigger => 1,
+    };
+    let bits = f64::from(registers.iter().flat_map(|r| &r.fields).map(stored).sum::<u32>());
+    let written = bounded(registers).count() as f64;
+    // A limit of one less than a power of two, or from one on, needs no subtraction.
+    let comparisons = |f: &bitlathe_spec::Field| u8::from(!(f.max + 1).is_power_of_two()) + u8::from(f.min > 1);
+    let comparisons = f64::from(bounded(registers).map(comparisons).sum::<u8>());
+    let (bit, field, comparison, once) = match family {
+        Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 8.0),
+        Family::Ecp5 => (1.5, 2.0, 42.0, 18.0),
+    };
+    Cost::logic(bits * bit + written * field + comparisons * comparison + once, bits)
 }
 
 /// Fields that software writes, in map order.

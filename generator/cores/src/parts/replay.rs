@@ -3,6 +3,10 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Module, RamStyle, Unit, bit, lit, uint};
+use bitlathe_spec::Family;
+
+use super::memory::{block_memory, ultra_memory};
+use crate::Cost;
 
 /// Idle cycles between the cycle after the last loaded beat and the first repeated one.
 pub const FIRST_BEAT_LATENCY: i64 = 1;
@@ -45,4 +49,12 @@ pub fn replay_buffer(width: i64, depth: i64, ultra: bool) -> Rc<Unit> {
     m.output("m_valid_o", &valid);
     m.output("m_data_o", &data);
     m.finish()
+}
+
+/// Cost of the buffer: its memory, three addresses and the two counters among them.
+pub fn replay_cost(family: Family, width: i64, depth: i64, ultra: bool) -> Cost {
+    let address = (depth as f64).log2().ceil().max(1.0);
+    let mut cost = if ultra { ultra_memory(family, width, depth) } else { block_memory(family, width, depth, true) };
+    cost += Cost::logic(3.5 * address + 6.0, 3.0 * address + 2.0);
+    cost
 }

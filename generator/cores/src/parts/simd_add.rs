@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use super::carry::{adder_cost, impl_param};
+use super::carry::{adder_lut, impl_param};
 use super::delay_line::delay_line;
 use crate::Cost;
 
@@ -240,8 +240,9 @@ impl SimdSum {
             let lanes = lanes(&Dim::from(self.sum_bits)).value();
             sum.dsp = ((self.rows + lanes - 1) / lanes * self.steps()) as f64;
         } else {
-            let mut block = adder_cost(family, self.sum_bits as f64, 3.0);
-            block.ff = (2 * self.width + self.sum_bits) as f64;
+            // The third operand of a step takes a carry-save stage of two LUTs a bit.
+            let lut = adder_lut(family, self.sum_bits) + (2 * self.sum_bits) as f64;
+            let block = Cost::logic(lut, (2 * self.width + self.sum_bits) as f64);
             sum += block * (self.rows * self.steps()) as f64;
         }
         sum

@@ -436,7 +436,7 @@ impl Config {
 
     /// The style that the cost model finds cheapest in LUT sites.
     fn cheapest(&self, target: &Target) -> Style {
-        let lut = |s: Style| cost::total(&self.hardware(target, s), target.family).lut;
+        let lut = |s: Style| cost::lut_before_output(&self.hardware(target, s), target.family);
         let styles = [Style::Lutram, Style::Mux, Style::AddSub, Style::Multiply].into_iter();
         let legal = styles.filter(|s| s.exists_on(target.family));
         legal.min_by(|a, b| lut(*a).total_cmp(&lut(*b))).unwrap_or(Style::Mux)

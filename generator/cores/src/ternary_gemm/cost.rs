@@ -1,50 +1,49 @@
-//! Predicted resources of `ternary-gemm`, part by part.
+//! Predicted resources of `ternary-gemm`, part by part, as Yosys 0.70 maps them.
 //!
-//! Adders, tables and registers are counted from their structure; the constants of decoders, multiplexers and control were
-//! fitted to Yosys 0.70 (`synth_xilinx -family xcup -flatten`). `bitlathe synth` gives the figure that counts.
+//! Registers, adders, memories and multiplexers are counted from the structure. Where logic has no closed form (decoders of weight
+//! codes, control) the figures are those of synthesized cores; `docs/cost-model.md` says which and how far the sums are off.
+//! `bitlathe synth` gives the figure that counts.
 
-use bitlathe_spec::Family;
+use bitlathe_spec::{Family, Rounding};
 
-use super::decode::{View, direct, view_bits};
+use super::control::address_bits;
+use super::decode::{View, direct};
 use super::fill::Table;
-use super::rows::RowShape;
+use super::interface::registers;
 use super::rtl::{Hardware, Style, Tree};
-use crate::parts::carry::adder_cost;
+use crate::parts::carry::{accumulate_lut, adder_lut, signed_pair_lut, ternary_lut};
+use crate::parts::delay_line::delay_cost;
+use crate::parts::lfsr::lfsr_cost;
+use crate::parts::memory::{block_memory, lut_memory, select_lut};
+use crate::parts::register_file::register_file_cost;
+use crate::parts::replay::replay_cost;
 use crate::parts::requantize::RequantizeLane;
 use crate::{Cost, PartCost};
-
-/// The sum over the parts.
-pub fn total(hw: &Hardware, family: Family) -> Cost {
-    let mut sum = Cost::default();
-    for p in parts(hw, family) {
-        sum += p.cost;
-    }
-    sum
-}
 
 /// One entry a part.
 pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     let rows = hw.batch * hw.m_lanes;
-    let tables = hw.batch * hw.terms();
-    let entry = |part: &str, count: i64, each: Cost| PartCost {
-        part: part.into(),
-        count: count as u64,
-        cost: each * count as f64,
+    let terms = hw.batch * hw.terms();
+    let entry = |part: &str, count: i64, cost: Cost| PartCost { part: part.into(), count: count as u64, cost };
+    let (name, sources) = match hw.table() {
+        Some(_) => ("lookup table", tables(hw, family)),
+        None => ("term", term(hw, family) * terms as f64),
     };
     let mut out = vec![
         match hw.tree {
-            Tree::Fabric => entry("row (adders, tree, accumulator)", rows, row(hw, family)),
-            Tree::Dsp => entry("rows of a vector (adders, tree, accumulator)", hw.batch, hw.dsp_rows().cost(family)),
+            Tree::Fabric => entry("row (adders, tree, accumulator)", rows, row(hw, family) * rows as f64),
+            Tree::Dsp => {
+                let each = hw.dsp_rows().cost(family);
+                entry("rows of a vector (adders, tree, accumulator)", hw.batch, each * hw.batch as f64)
+            }
         },
-        match hw.style {
-            Style::Lutram | Style::Mux => entry("lookup table", tables, table(hw, family)),
-            Style::AddSub | Style::Multiply => entry("term", tables, term(hw)),
-        },
-        entry("activation registers and fill", tables, fill(hw)),
-        entry("weight register and decoder", hw.m_lanes, decode(hw)),
+        entry(name, terms, sources),
+        entry("activation registers and fill", hw.batch, activations(hw, family) * hw.batch as f64),
+        entry("weight register and decoder", hw.m_lanes, decode(hw, family) * hw.m_lanes as f64),
         entry("partial sums", 1, psums(hw, family)),
-        entry("output register", 1, output(hw)),
-        entry("control and registers", 1, control(hw)),
+        entry("output register", 1, output(hw, family)),
+        entry("control", 1, control(hw, family)),
+        entry("register file", 1, register_file_cost(family, &registers(hw))),
     ];
     if let Some(r) = hw.requant {
         let lane = RequantizeLane {
@@ -56,182 +55,312 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
             planes: hw.planes,
             batch: hw.batch,
         };
-        out.push(entry("requantizer lane", hw.m_lanes, lane.cost(family)));
+        let mut each = lane.cost(family);
+        if r.rounding == Rounding::Stochastic {
+            each += lfsr_cost();
+        }
+        out.push(entry("requantizer lane", hw.m_lanes, each * hw.m_lanes as f64));
     }
     if let Some((depth, ultra)) = hw.resident {
-        out.push(entry("resident weights", 1, resident(hw, family, depth, ultra)));
+        let width = hw.m_lanes * hw.codes() * hw.code().bits;
+        out.push(entry("resident weights", 1, replay_cost(family, width, depth, ultra)));
     }
     out
 }
 
+/// LUT sites of everything but the output stage, which is the same whatever the style. A core without it has no DSP blocks.
+pub fn lut_before_output(hw: &Hardware, family: Family) -> f64 {
+    parts(&Hardware { requant: None, ..hw.clone() }, family).iter().map(|p| p.cost.lut).sum()
+}
+
+/// The figure of a family: AMD, ECP5, iCE40.
+fn of<T>(family: Family, [amd, ecp5, ice40]: [T; 3]) -> T {
+    match family {
+        Family::Xcup | Family::Xc7 => amd,
+        Family::Ecp5 => ecp5,
+        Family::Ice40 => ice40,
+    }
+}
+
+/// Registers in a line without logic between them; the next stage may make the line longer.
+#[derive(Clone, Copy)]
+struct Line {
+    bits: i64,
+    stages: i64,
+}
+
+impl Line {
+    fn cost(self, family: Family) -> Cost {
+        delay_cost(family, self.bits, self.stages, false)
+    }
+
+    fn longer(self) -> Self {
+        Self { stages: self.stages + 1, ..self }
+    }
+}
+
+/// A value of the adder tree and the bit that it owes, if it can owe one.
+struct Value {
+    sum: Line,
+    debt: Option<Line>,
+}
+
+/// A row as `dot_row` and `dot_tree` build it, level by level.
 fn row(hw: &Hardware, family: Family) -> Cost {
-    let shape: RowShape = hw.row();
-    // A product has its sign already: no pending bit travels with it.
-    let owed = i64::from(hw.style != Style::Multiply);
-    let adder = |width: i64, operands: f64| adder_cost(family, width as f64, operands);
-    let (pairs, w1) = (shape.pairs(), shape.term_bits + 1);
-    let mut c = adder(w1, 2.0) * pairs as f64;
-    c.ff += (pairs * (w1 + owed)) as f64;
-    let (mut n, mut w) = (pairs, w1);
-    while n > 2 {
-        let (full, rest) = (n / 3, n % 3);
-        c += adder(w + 2, 3.0) * full as f64;
-        c += adder(w + 2, 2.0) * f64::from(u8::from(rest == 2));
-        (n, w) = ((n + 2) / 3, w + 2);
-        c.ff += (n * (w + owed)) as f64;
-    }
-    c += adder(shape.acc_bits, if n == 2 { 3.0 } else { 2.0 });
-    c.ff += shape.acc_bits as f64;
-    c
-}
-
-/// Read ports of distributed memory: the cheapest of the shapes that the vendor's cells offer.
-fn lutram_sites(family: Family, ports: i64, width: i64, depth: i64) -> f64 {
-    let up = |a: i64, b: i64| (a + b - 1) / b;
-    let sites = match family {
-        Family::Xcup if depth <= 32 => {
-            let octal = up(ports, 7) * up(width, 2) * 8;
-            let wide = ports * up(width, 14) * 8;
-            octal.min(wide).min(up(ports, 3) * up(width, 2) * 4)
+    let shape = hw.row();
+    let (signed, mut width) = (hw.style != Style::Multiply, shape.term_bits + 1);
+    let mut cost = Cost::default();
+    let mut values = vec![];
+    for pair in 0..shape.pairs() {
+        let both = 2 * pair + 1 < shape.terms;
+        let complemented = if signed { 1 + i64::from(both) } else { 0 };
+        // A lone unsigned value passes through.
+        if signed || both {
+            cost.lut += signed_pair_lut(family, shape.term_bits, complemented);
         }
-        Family::Xcup | Family::Xc7 if depth > 32 => up(depth, 64) * (up(ports, 7) * width * 8) + ports * width,
-        Family::Xc7 | Family::Xcup => (up(ports, 3) * up(width, 2) * 4).min(ports * up(width, 6) * 4),
-        // DPR16X4: four sites for sixteen words of four bits, and a multiplexer between the sixteens.
-        Family::Ecp5 => ports * (up(depth, 16) * up(width, 4) * 4 + if depth > 16 { width * up(depth, 32) } else { 0 }),
-        // No distributed memory: flip-flops and multiplexers.
-        Family::Ice40 => ports * width * depth / 2 + depth * width / 2,
-    };
-    sites as f64
-}
-
-fn table(hw: &Hardware, family: Family) -> Cost {
-    let Some(t) = hw.table() else { return Cost::default() };
-    let (width, entries) = (hw.term_bits(), 1i64 << t.index_bits());
-    let ff = (hw.m_lanes * width) as f64;
-    if hw.style == Style::Mux || family == Family::Ice40 {
-        // A multiplexer of n inputs takes about 0.45 n look-up tables a bit, one bank select is shared by all rows.
-        let per_bit = match entries {
-            8 => 3.0,
-            16 => 6.8,
-            n => 0.46 * n as f64,
-        };
-        let used = match t {
-            Table::Dense(2) => 8,
-            _ => entries,
-        };
-        let lut = (entries * width) as f64 + ff * per_bit + entries as f64;
-        return Cost { lut, ff: ff + (2 * used * width) as f64, ..Cost::default() };
+        let debt = (signed && both).then_some(Line { bits: 1, stages: 1 });
+        values.push(Value { sum: Line { bits: width, stages: 1 }, debt });
     }
-    let lutram = lutram_sites(family, hw.m_lanes, width, 2 * entries);
-    Cost { lut: lutram, lutram, ff, ..Cost::default() }
-}
-
-fn term(hw: &Hardware) -> Cost {
-    let ff = (hw.m_lanes * hw.term_bits()) as f64;
-    let each = if hw.style == Style::AddSub { hw.act_bits as f64 } else { 2.0 * hw.act_bits as f64 + 0.1 };
-    Cost { lut: each * hw.m_lanes as f64, ff, ..Cost::default() }
-}
-
-fn fill(hw: &Hardware) -> Cost {
-    let x = (hw.term_group() * hw.act_bits) as f64;
-    match hw.table() {
-        Some(_) => {
-            Cost { lut: (hw.act_bits + hw.term_bits() + 1) as f64, ff: x + hw.term_bits() as f64, ..Cost::default() }
-        }
-        None => Cost { lut: x, ff: 2.0 * x, ..Cost::default() },
-    }
-}
-
-fn decode(hw: &Hardware) -> Cost {
-    let (code, view) = (hw.code(), hw.view());
-    let (codes, terms) = (hw.codes() as f64, hw.terms() as f64);
-    let mut lut = match code.name {
-        "trit2" => codes * 0.4,
-        "index5" => codes * 1.2,
-        "byte5" => codes * 3.0,
-        _ => 0.0,
-    };
-    let signs = if hw.style == Style::Multiply { 0.0 } else { terms };
-    let mut ff = codes * code.bits as f64 + signs;
-    if !direct(&code, view) {
-        lut += match code.name {
-            "byte5" => codes * 55.0,
-            "trit2" => 0.0,
-            _ => codes * 5.0,
-        };
-        lut += terms
-            * match view {
-                View::Table(Table::Dense(2)) => 3.6,
-                View::Table(Table::Dense(3)) => 5.0,
-                View::Table(_) if code.name == "trit2" => 31.0,
-                View::Table(_) => 55.0,
-                View::Weight => 0.0,
+    for _ in 0..shape.levels() {
+        let mut next = vec![];
+        for group in values.chunks(3) {
+            let [consumed @ .., last] = group else { continue };
+            let sum = if consumed.is_empty() {
+                last.sum.longer()
+            } else {
+                cost.lut += ternary_lut(family, width, group.len() as i64);
+                group.iter().for_each(|v| cost += v.sum.cost(family));
+                Line { bits: width + 2, stages: 1 }
             };
-        ff += terms * view_bits(view) as f64;
-        if code.name == "byte5" {
-            // Yosys moves the beat register behind the decoding table and keeps the codes for their check.
-            ff += codes * 2.0 * code.group as f64;
+            consumed.iter().filter_map(|v| v.debt).for_each(|d| cost += d.cost(family));
+            next.push(Value { sum, debt: last.debt.map(Line::longer) });
+        }
+        (values, width) = (next, width + 2);
+    }
+    let lines = || values.iter().flat_map(|v| [Some(v.sum), v.debt]).flatten();
+    lines().for_each(|l| cost += l.cost(family));
+    let debts = values.iter().filter(|v| v.debt.is_some()).count();
+    cost.lut += accumulate_lut(family, width, shape.acc_bits, values.len() as i64, debts as i64);
+    cost.ff += shape.acc_bits as f64;
+    cost
+}
+
+/// Activations or weights of the last term: the others have a whole group.
+fn last_group(hw: &Hardware, available: i64) -> i64 {
+    (available - hw.term_group() * (hw.terms() - 1)).clamp(1, hw.term_group())
+}
+
+/// Address bits that a group of `weights` needs in a table for `group`.
+fn index_bits(table: Table, weights: i64) -> i64 {
+    match (table, weights) {
+        (Table::Dense(g), w) if w < i64::from(g) => [0, 1, 3, 4][w as usize],
+        _ => i64::from(table.index_bits()),
+    }
+}
+
+fn tables(hw: &Hardware, family: Family) -> Cost {
+    let Some(table) = hw.table() else { return Cost::default() };
+    let each = |weights: i64| match hw.style {
+        Style::Mux => table_mux(hw, family, index_bits(table, weights)),
+        _ => table_lutram(hw, family, i64::from(table.index_bits())),
+    };
+    let full = (hw.terms() - 1) as f64;
+    // Of a two-bit encoding Yosys sees that the address bits of missing weights are zero.
+    let weights = if hw.code().name == "trit2" { last_group(hw, hw.k_lanes) } else { hw.term_group() };
+    let mut cost = each(hw.term_group()) * full;
+    cost += each(weights);
+    cost * hw.batch as f64
+}
+
+fn table_lutram(hw: &Hardware, family: Family, index_bits: i64) -> Cost {
+    let (ports, width) = (hw.m_lanes, hw.term_bits());
+    let mut cost = lut_memory(family, ports, width, 2 << index_bits);
+    cost.ff += (ports * width) as f64;
+    cost
+}
+
+/// Two banks in flip-flops, a shared choice of the bank, and a multiplexer a port.
+fn table_mux(hw: &Hardware, family: Family, index_bits: i64) -> Cost {
+    let (ports, width, entries) = (hw.m_lanes, hw.term_bits(), 1 << index_bits);
+    let read = (ports * width) as f64 * select_lut(family, entries);
+    Cost::logic((entries * width) as f64 + read, (2 * entries * width + ports * width) as f64)
+}
+
+/// Whether the synthesis of a core that has DSP blocks elsewhere makes the products of activations of them too.
+fn products_in_dsp(hw: &Hardware, family: Family) -> bool {
+    let wide_enough = match family {
+        Family::Xcup | Family::Xc7 => hw.act_bits >= 8,
+        Family::Ecp5 => true,
+        Family::Ice40 => false,
+    };
+    hw.style == Style::Multiply && hw.requant.is_some() && wide_enough
+}
+
+/// One activation for all rows: gated, or multiplied by a weight.
+fn term(hw: &Hardware, family: Family) -> Cost {
+    let (ports, bits) = (hw.m_lanes as f64, hw.act_bits);
+    let mut each = Cost::logic(0.0, hw.term_bits() as f64);
+    match hw.style {
+        Style::Multiply if products_in_dsp(hw, family) => each.dsp = 1.0,
+        Style::Multiply => {
+            let sum = of(family, [0.0, adder_lut(family, bits + 1), (bits - 1) as f64]);
+            each.lut = (2 * bits) as f64 + sum;
+        }
+        _ => each.lut = bits as f64,
+    }
+    each * ports
+}
+
+/// Activations of a vector: one register and the running sums of the tables, or two banks and the choice between them.
+fn activations(hw: &Hardware, family: Family) -> Cost {
+    let slab = (hw.k_lanes * hw.act_bits) as f64;
+    if hw.table().is_none() {
+        return Cost::logic(slab, 2.0 * slab);
+    }
+    let full = (hw.terms() - 1) as f64;
+    let mut cost = fill_lane(hw, family, hw.term_group()) * full;
+    cost += fill_lane(hw, family, last_group(hw, hw.k_lanes));
+    cost.ff += slab;
+    cost
+}
+
+/// A running sum that adds or subtracts one of `group` activations.
+fn fill_lane(hw: &Hardware, family: Family, group: i64) -> Cost {
+    let (bits, width) = (hw.act_bits as f64, hw.term_bits());
+    let chosen = match (family, group) {
+        (Family::Xcup | Family::Xc7, ..=2) => bits,
+        (Family::Xcup | Family::Xc7, 3) => bits,
+        (Family::Xcup | Family::Xc7, _) => 2.0 * bits,
+        (Family::Ecp5, ..=2) => bits,
+        (Family::Ecp5, 3) => 3.0 * bits,
+        (Family::Ecp5, _) => 5.0 * bits,
+        (Family::Ice40, _) => (group - 1) as f64 * bits,
+    };
+    Cost::logic(chosen + adder_lut(family, width), width as f64)
+}
+
+/// A row's slice of the beat register with its decoder, the check of its codes, and the signs of its terms.
+fn decode(hw: &Hardware, family: Family) -> Cost {
+    let (code, view) = (hw.code(), hw.view());
+    let (codes, terms) = (hw.codes(), hw.terms());
+    let signs = if hw.style == Style::Multiply { 0 } else { terms };
+    let mut cost = Cost::logic(0.0, (codes * code.bits + signs) as f64);
+    cost.lut += codes as f64
+        * match code.name {
+            "trit2" => of(family, [0.6, 0.68, 0.69]),
+            "index5" => of(family, [2.1, 3.6, 3.45]),
+            "byte5" => of(family, [2.25, 8.35, 0.34]),
+            _ => 0.0,
+        };
+    if direct(&code, view) {
+        return cost;
+    }
+    let weights = codes * code.group;
+    match view {
+        View::Weight => cost += weights_of_codes(hw, family, hw.k_lanes, false),
+        View::Table(table) => {
+            let group = hw.term_group();
+            if code.name != "trit2" {
+                cost += weights_of_codes(hw, family, weights.min(group * terms), true);
+            }
+            cost += addresses_of_weights(family, table, group) * (terms - 1) as f64;
+            cost += addresses_of_weights(family, table, last_group(hw, weights));
         }
     }
-    Cost { lut, ff, ..Cost::default() }
+    cost
 }
 
-/// Block memory of a width and depth in the family's blocks.
-fn blocks(family: Family, width: i64, depth: i64) -> f64 {
-    let up = |a: i64, b: i64| ((a + b - 1) / b) as f64;
-    let (word, words) = match family {
-        Family::Xcup | Family::Xc7 => (36, 512),
-        Family::Ecp5 => (36, 512),
-        Family::Ice40 => (16, 256),
-    };
-    // Deeper memories use the blocks in a narrower shape.
-    let shrink = ((depth + words - 1) / words).max(1).next_power_of_two();
-    let n = if shrink <= word { up(width, (word / shrink).max(1)) } else { up(width, 1) * up(depth, words * word) };
-    if matches!(family, Family::Xcup | Family::Xc7) { n / 2.0 } else { n }
-}
-
-trait NextPowerOfTwo {
-    fn next_power_of_two(self) -> i64;
-}
-
-impl NextPowerOfTwo for i64 {
-    fn next_power_of_two(self) -> i64 {
-        (self as u64).next_power_of_two() as i64
+/// Decoding of codes to `used` two-bit weights and the registers behind it. `again`: a second decoder follows.
+fn weights_of_codes(hw: &Hardware, family: Family, used: i64, again: bool) -> Cost {
+    let (code, codes) = (hw.code(), hw.codes());
+    let of_last = (used - code.group * (codes - 1)).clamp(1, code.group);
+    match code.name {
+        // 256 words of ten bits with a register behind them: a block memory where such blocks are small.
+        "byte5" if matches!(family, Family::Ecp5 | Family::Ice40) => {
+            let hold = if again { 8.0 } else { 0.0 };
+            Cost { bram: codes as f64, ..Cost::logic(codes as f64 * hold, 0.0) }
+        }
+        "byte5" => {
+            let by_weights = if again { [33.0, 52.0, 69.0, 83.0, 88.0] } else { [10.0, 20.0, 35.0, 49.0, 60.0] };
+            let full = (codes - 1) as f64 * by_weights[4];
+            Cost::logic(full + by_weights[of_last as usize - 1], (2 * used) as f64)
+        }
+        _ => {
+            let weight = of(family, [2.0, 2.7, 2.7]);
+            Cost::logic(used as f64 * weight, (2 * used) as f64)
+        }
     }
+}
+
+/// Decoding of a group of two-bit weights to a table address with a sign, and its register.
+fn addresses_of_weights(family: Family, table: Table, weights: i64) -> Cost {
+    let ff = (index_bits(table, weights) + 1) as f64;
+    let Table::Dense(_) = table else { return Cost::default() };
+    // Four weights are 256 words with a register behind them, for which iCE40 takes a block memory.
+    if weights == 4 && family == Family::Ice40 {
+        return Cost { bram: 1.0, ..Cost::default() };
+    }
+    let lut = match weights {
+        1 => 1.0,
+        2 => 4.0,
+        3 if table == Table::Dense(3) => of(family, [5.0, 14.0, 16.0]),
+        3 => of(family, [7.0, 22.0, 24.0]),
+        _ => of(family, [24.0, 40.0, 45.0]),
+    };
+    Cost::logic(lut, ff)
 }
 
 fn psums(hw: &Hardware, family: Family) -> Cost {
-    let width = hw.batch * hw.m_lanes * hw.sum_bits();
-    // On their way to a fabric adder they are registered once more.
-    let ff = if hw.tree == Tree::Fabric { width as f64 } else { 0.0 };
-    Cost { ff, bram: blocks(family, width, hw.tiles_max * hw.planes), ..Cost::default() }
+    let width = hw.batch * hw.m_lanes * hw.row().acc_bits;
+    let depth = if hw.planes == 2 { 2 * (hw.tiles_max as u64).next_power_of_two() as i64 } else { hw.tiles_max };
+    let mut cost = block_memory(family, width, depth.max(2), false);
+    cost.ff += width as f64;
+    cost
 }
 
-fn output(hw: &Hardware) -> Cost {
-    let lane = (hw.m_lanes * hw.sum_bits()) as f64;
-    // The vectors of a batch share the output: a multiplexer of that many inputs a bit.
-    let select = match hw.batch {
-        1 => 0.0,
-        2..=4 => 1.0,
-        n => (n as f64 / 3.0).ceil(),
-    };
-    Cost { lut: lane * select, ff: lane * hw.batch as f64, ..Cost::default() }
+/// One register a vector and row; the vectors leave one after the other.
+fn output(hw: &Hardware, family: Family) -> Cost {
+    let lane = (hw.m_lanes * hw.row().acc_bits) as f64;
+    Cost::logic(lane * select_lut(family, hw.batch) + 6.0, lane * hw.batch as f64 + 2.0)
 }
 
-fn control(hw: &Hardware) -> Cost {
-    let table = if hw.table().is_some() { 45.0 } else { 0.0 };
-    let counters = (128 - ((hw.slabs_max * hw.tiles_max) as u128).leading_zeros()) as f64;
-    Cost { lut: 75.0 + table + 3.5 * counters, ff: 20.0 + 4.0 * counters, ..Cost::default() }
-}
-
-fn resident(hw: &Hardware, family: Family, depth: i64, ultra: bool) -> Cost {
-    let width = hw.m_lanes * hw.codes() * hw.code().bits;
-    let pointers = 3.0 * (depth as f64 + 1.0).log2().ceil();
-    let mut c = Cost { lut: 2.0 * pointers, ff: pointers + 2.0, ..Cost::default() };
-    if ultra {
-        c.uram = (((width + 71) / 72) * ((depth + 4095) / 4096)) as f64;
-    } else {
-        c.bram = blocks(family, width, depth);
+/// The two control units and what travels beside the data.
+fn control(hw: &Hardware, family: Family) -> Cost {
+    let bits = |n: i64| i64::from(64 - n.leading_zeros());
+    let counters = bits(hw.slabs_max) + bits(hw.tiles_max);
+    let (once, bit) = of(family, [(12.0, 2.3), (27.0, 3.6), (14.0, 3.5)]);
+    let mut cost = Cost::logic(once + bit * counters as f64, (counters + 6) as f64);
+    // Pointer to the vector that is loaded, gap between tiles, number of the vector that leaves.
+    if hw.batch > 1 {
+        cost += Cost::logic(8.0, (hw.batch + 4) as f64);
     }
-    c
+    let (lut, ff) = match hw.table() {
+        None => ([7.0, 10.0, 7.0], 5.0),
+        Some(Table::Dense(2)) => ([22.0, 40.0, 24.0], 15.0),
+        Some(Table::Dense(3)) => ([24.0, 49.0, 30.0], 25.0),
+        Some(Table::OneZero) => ([33.0, 72.0, 63.0], 28.0),
+        Some(Table::Dense(_)) => ([37.0, 100.0, 92.0], 32.0),
+    };
+    cost += Cost::logic(of(family, lut), ff);
+    let (read, add) = (hw.read_stage(), hw.add_stage());
+    let address = address_bits(&hw.tiles_max.into()).value() + i64::from(hw.planes == 2);
+    let mut beside = |width, stages, reset| cost += delay_cost(family, width, stages, reset);
+    beside(1, read, false);
+    beside(1, read, true);
+    beside(address, add - 2, false);
+    beside(address, 3, false);
+    // Valid and emit, then keep and the job's last tile.
+    beside(2, add + 1, true);
+    beside(1, add, false);
+    beside(1, add + 1, false);
+    if hw.requant.is_some() {
+        beside(1, 3, true);
+        beside(1, 3, false);
+        if hw.planes == 2 {
+            beside(1, add + 1, false);
+        }
+    }
+    // An illegal code: the beat is fresh, the code was found.
+    cost.ff += if hw.code().illegal() { 2.0 } else { 0.0 };
+    cost
 }

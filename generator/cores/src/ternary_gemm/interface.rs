@@ -241,7 +241,7 @@ fn outputs(hw: &Hardware) -> Carry<'static> {
     }
 }
 
-fn registers(hw: &Hardware) -> Vec<Register> {
+pub fn registers(hw: &Hardware) -> Vec<Register> {
     let field = |name: &str, width, access, (min, max), reset, value, doc: &str| Field {
         name: name.into(),
         lsb: 0,

@@ -122,7 +122,7 @@ struct Sizes {
 fn sizes(family: Family) -> Sizes {
     match family {
         Family::Xcup | Family::Xc7 => {
-            Sizes { k_max: (256, 6000), m_max: (256, 6000), k_lanes: (6, 43), m_lanes: (4, 25) }
+            Sizes { k_max: (256, 6000), m_max: (256, 6000), k_lanes: (6, 27), m_lanes: (4, 13) }
         }
         Family::Ecp5 => Sizes { k_max: (128, 3000), m_max: (128, 3000), k_lanes: (6, 19), m_lanes: (3, 10) },
         Family::Ice40 => Sizes { k_max: (64, 500), m_max: (64, 500), k_lanes: (4, 7), m_lanes: (1, 4) },

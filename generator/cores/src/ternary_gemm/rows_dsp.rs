@@ -9,7 +9,7 @@ use bitlathe_hdl::{Dim, Module, Unit, bit, concat, lit, uint};
 use bitlathe_spec::Family;
 
 use crate::Cost;
-use crate::parts::carry::{adder_cost, impl_param, signed_pair_sum};
+use crate::parts::carry::{adder_lut, impl_param, signed_pair_sum};
 use crate::parts::simd_add::{SimdSum, SimdTree};
 
 /// Shape of the rows of one vector.
@@ -145,7 +145,8 @@ impl DspRows {
 
     /// Cost of all rows.
     pub fn cost(self, family: Family) -> Cost {
-        let mut sum = adder_cost(family, self.pair_bits() as f64, 2.0) * (self.rows * self.pairs()) as f64;
+        let pairs = (self.rows * self.pairs()) as f64;
+        let mut sum = Cost::logic(adder_lut(family, self.pair_bits()), 0.0) * pairs;
         sum += self.tree().cost(family);
         sum += self.accumulator().cost(family);
         sum
