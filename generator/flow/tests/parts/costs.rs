@@ -14,7 +14,7 @@ use super::{printed, tools};
 const FAMILY: Family = Family::Xcup;
 
 fn lane(acc_bits: i64, shift: Shift, rounding: Rounding, out_bits: i64) -> RequantizeLane {
-    RequantizeLane { acc_bits, shift, rounding, out_bits, narrow: false, planes: 1 }
+    RequantizeLane { acc_bits, shift, rounding, out_bits, narrow: false, planes: 1, batch: 1 }
 }
 
 fn parts() -> Vec<(Rc<Unit>, Cost)> {

@@ -18,7 +18,7 @@ struct Sample {
 }
 
 fn lane(acc_bits: i64, shift: Shift, rounding: Rounding, out_bits: i64, narrow: bool) -> RequantizeLane {
-    RequantizeLane { acc_bits, shift, rounding, out_bits, narrow, planes: 1 }
+    RequantizeLane { acc_bits, shift, rounding, out_bits, narrow, planes: 1, batch: 1 }
 }
 
 /// The inputs in the order of the lane's ports: acc_i, mult_i, zp_i, then what its shape adds.
