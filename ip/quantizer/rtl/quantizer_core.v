@@ -69,7 +69,8 @@ module quantizer_core #(
   row_maximum #(
     .LANES(LANES),
     .IN_W(IN_W),
-    .C_MAX(C_MAX)
+    .C_MAX(C_MAX),
+    .DEPTH(2*((C_MAX + LANES - 1)/LANES) + 2)
   ) u_front (
     .clk_i(clk_i),
     .rst_i(rst_i),

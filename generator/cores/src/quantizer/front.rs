@@ -42,10 +42,14 @@ impl Span {
         }
     }
 
+    /// Beats that the buffer holds beyond two groups.
+    pub fn slack(self) -> i64 {
+        1 << self.slots_log2()
+    }
+
     /// Beats that the buffer holds.
     pub fn depth(self, row_beats: i64) -> i64 {
-        let slack = if self == Self::Row { 2 } else { 1 << self.slots_log2() };
-        2 * self.beats(row_beats) + slack
+        2 * self.beats(row_beats) + self.slack()
     }
 }
 

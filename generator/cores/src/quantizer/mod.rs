@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use bitlathe_golden::quantizer::Inputs;
 use bitlathe_hdl::{Checked, Errors};
-use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor};
+use bitlathe_spec::{Dims, Family, Interface, Job, Stream, Target, Tensor};
 
 pub use config::{Config, Derived};
 
@@ -129,6 +129,17 @@ impl Core for Configured {
 
     fn schedule(&self, dims: &Dims) -> u64 {
         schedule::cycles(&self.0.hardware, dim(dims, "R"), dim(dims, "C"))
+    }
+
+    fn beat_cycles(&self, dims: &Dims) -> Option<Vec<Vec<u64>>> {
+        let cycles = schedule::beat_cycles(&self.0.hardware, dim(dims, "R"), dim(dims, "C"));
+        let of = |stream: &Stream| match stream.name.as_str() {
+            "x" => cycles.x.clone(),
+            "y" => cycles.y.clone(),
+            "mult" | "shift" | "zp" => cycles.parameters.clone(),
+            _ => cycles.side.clone(),
+        };
+        Some(self.interface().streams.iter().map(of).collect())
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {

@@ -551,11 +551,16 @@ impl Top<'_> {
         let x = m.sink("x", uint(&self.lanes * &self.in_w), true).take(&x_ready);
         let x_last = x.last.unwrap_or_else(|| lit(0, bit()));
         let columns = field("columns").unwrap_or_else(|| lit(0, uint(column_bits(c_max))));
-        m.instance("u_front", &front.unit())
+        let mut i = m
+            .instance("u_front", &front.unit())
             .param("LANES", &self.lanes)
             .param("IN_W", &self.in_w)
-            .param("C_MAX", c_max)
-            .clock(&self.ck)
+            .param("C_MAX", c_max);
+        if span == Span::Row {
+            // Two rows, however long an override makes them.
+            i = i.param("DEPTH", 2 * &c_max.ceil_div(&self.lanes) + span.slack());
+        }
+        i.clock(&self.ck)
             .input("columns_i", &columns)
             .input("x_valid_i", &x.valid)
             .output("x_ready_o", &x_ready)

@@ -39,6 +39,12 @@ struct State {
 }
 
 impl State {
+    /// Before a job.
+    fn first() -> Self {
+        let long_ago = -1_000_000;
+        Self { taken: -1, loaded: [long_ago; 2], left: long_ago, divided: long_ago }
+    }
+
     fn next(self, known: i64, beats: i64) -> Self {
         // Two rows wait for their reciprocal at most.
         let start = (self.taken + 1).max(self.loaded[1] + 1);
@@ -56,10 +62,80 @@ impl State {
     }
 }
 
+/// The cycle in which each beat of a job moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BeatCycles {
+    /// Elements.
+    pub x: Vec<u64>,
+    /// Parameters, where they are streams: together with the elements that they scale.
+    pub parameters: Vec<u64>,
+    /// Outputs.
+    pub y: Vec<u64>,
+    /// `amax`, `e` or `thr`.
+    pub side: Vec<u64>,
+}
+
+impl BeatCycles {
+    /// A group leaves the buffer: its scale was loaded, its side output and its beats follow.
+    fn group(&mut self, loaded: i64, beats: i64, latency: i64) {
+        self.side.push((loaded + 1) as u64);
+        self.y.extend(along(loaded + 1 + latency, beats));
+    }
+}
+
+fn along(from: i64, beats: i64) -> impl Iterator<Item = u64> {
+    (from..from + beats).map(|c| c as u64)
+}
+
+/// Beat by beat, for small jobs.
+pub fn beat_cycles(hw: &Hardware, rows: i64, columns: i64) -> BeatCycles {
+    let beats = (columns + hw.lanes - 1) / hw.lanes;
+    let total = rows * beats;
+    let mut c = BeatCycles { x: along(0, total).collect(), ..BeatCycles::default() };
+    match hw.method {
+        Method::Iqr(_) => {
+            let second = total - 1 + iqr::scan_cycles(hw.lanes);
+            c.x.extend(along(second, total));
+            c.parameters = along(second, total).collect();
+            c.side = vec![second as u64 - 1];
+            c.y = along(second + hw.latency(), total).collect();
+        }
+        Method::Hadamard { size } => c.y = along(hw.stages(size).latency(), total).collect(),
+        Method::Mx { block, .. } => {
+            let span = hw.mx_span(block);
+            let (known, longest) = (front::latency(hw.lanes, span), span.beats(beats));
+            let (mut taken, mut free) = (-1, 0);
+            for _ in 0..rows {
+                for first in (0..beats).step_by(longest as usize) {
+                    let group = longest.min(beats - first);
+                    taken += group;
+                    let loaded = (taken + known).max(free);
+                    free = loaded + group;
+                    c.group(loaded, group, mx::LANE_LATENCY);
+                }
+            }
+        }
+        Method::Absmax { .. } => {
+            let known = front::latency(hw.lanes, Span::Row);
+            let mut s = State::first();
+            c.x.clear();
+            for _ in 0..rows {
+                s = s.next(known, beats);
+                c.x.extend(along(s.taken + 1 - beats, beats));
+                c.group(s.loaded[0], beats, absmax::LANE_LATENCY);
+            }
+        }
+        _ => {
+            c.parameters = c.x.clone();
+            c.y = along(hw.latency(), total).collect();
+        }
+    }
+    c
+}
+
 fn rows_with_reciprocals(hw: &Hardware, rows: i64, beats: i64) -> i64 {
     let known = front::latency(hw.lanes, Span::Row);
-    let long_ago = -1_000_000;
-    let mut s = State { taken: -1, loaded: [long_ago; 2], left: long_ago, divided: long_ago };
+    let mut s = State::first();
     let mut row = 0;
     while row < rows {
         let next = s.next(known, beats);
