@@ -51,7 +51,7 @@ pub fn buffer(width: i64, depth: i64) -> Rc<Unit> {
 /// Cost: the memory, two pointers and a count.
 pub fn cost(width: i64, depth: i64, family: Family) -> Cost {
     let pointer = (depth as f64).log2().ceil();
-    let mut c = Cost { lut: 5.0 * pointer + 4.0, ff: 3.0 * pointer + 2.0, ..Cost::default() };
+    let mut c = Cost { lut: 2.0 * pointer + 5.0, ff: 3.0 * pointer + 2.0, ..Cost::default() };
     if depth >= BLOCK_FROM {
         // Blocks of 36 kb in UltraScale+ and 7 series, half a block at a time; 18 kb in ECP5, 4 kb in iCE40.
         let (word, words, each) = match family {
@@ -63,9 +63,8 @@ pub fn cost(width: i64, depth: i64, family: Family) -> Cost {
         c.bram = up(width, word) * up(depth, words) * each;
         return c;
     }
-    let bits = (width * ((depth + 31) / 32)) as f64;
     // RAM32M16: fourteen bits of 32 words in eight sites.
-    c.lutram = bits * 8.0 / 14.0;
+    c.lutram = (8 * ((width + 13) / 14) * ((depth + 31) / 32)) as f64;
     c.lut += c.lutram;
     c.ff += width as f64;
     c

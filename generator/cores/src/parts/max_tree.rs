@@ -52,8 +52,8 @@ pub fn max_tree(terms: i64, width: i64) -> Rc<Unit> {
 /// Cost: a comparator and a multiplexer for every pair.
 pub fn cost(terms: i64, width: i64, family: Family) -> Cost {
     let compare = match family {
-        // Two bits of a comparison fit one LUT6 of the carry chain.
-        Family::Xcup | Family::Xc7 => 0.5,
+        // A comparison on the carry chain takes two bits a look-up table, half of them twice.
+        Family::Xcup | Family::Xc7 => 0.75,
         Family::Ecp5 | Family::Ice40 => 1.0,
     };
     let pairs = (terms - 1) as f64;

@@ -217,23 +217,57 @@ impl RequantizeLane {
         (*y).clone()
     }
 
-    /// Cost of one lane.
+    /// Cost of one lane, from its structure; what decides on saturation was fitted to lanes synthesized alone.
     pub fn cost(&self, family: Family) -> Cost {
-        let (acc, out, shift) = (self.acc_bits as f64, self.out_bits as f64, self.shift.largest() as f64);
-        let width = acc + 16.0;
-        // One DSP block takes a factor of 26 bits beside the 17 of a signed multiplier; iCE40's blocks take 16 by 16.
-        let blocks = if family == Family::Ice40 { 0.0 } else { (acc / 26.0).ceil() };
-        let product = if blocks == 0.0 { 16.0 * acc } else { 0.0 };
-        let (shifter, above, below) = match self.shift {
-            Shift::Constant(s) => (0.0, (acc + 16.0 - s as f64 - out).max(0.0), shift),
-            Shift::Range(..) => (width * (shift + 1.0).log2().ceil() / 2.0, width, width),
+        let planes = i64::from(self.planes == 2);
+        let width = self.acc_bits + 16 + planes;
+        let near = self.out_bits.max(8) + 2;
+        // One DSP block takes a factor of 26 bits beside the 17 of a signed multiplier; iCE40 makes the product of look-up tables.
+        let blocks = if family == Family::Ice40 { 0 } else { (self.acc_bits + 25) / 26 };
+        let product = match blocks {
+            0 => 48.0 * self.acc_bits as f64 - 60.0,
+            1 => 0.0,
+            _ => 0.78 * self.acc_bits as f64,
         };
-        // The sum near the output's range, the sticky bit, the bits that decide on saturation.
-        let lut = product + shifter + out.max(8.0) + 3.0 + below / 6.0 + above / 6.0 + 4.0;
-        // Two planes are added behind the product, where all vectors of a batch but one wait.
-        let sum = if self.planes == 2 { width + 1.0 } else { 0.0 };
-        let waiting = sum * (self.batch - 1) as f64;
-        Cost { lut: lut + sum, ff: width + 2.0 * out + 1.0 + waiting, dsp: blocks, ..Cost::default() }
+        let bias = if self.out_bits < 8 { 12.0 } else { 0.0 };
+        let sums = (near + 1) as f64 + bias + planes as f64 * width as f64 + 2.5 * f64::from(u8::from(self.narrow));
+        let lut = product + sums + 3.0 + self.cut_lut(width, near);
+        let waiting = planes * width * (self.batch - 1);
+        let ff = self.product_ff(width) + 8 + 2 * self.out_bits + 1 + waiting;
+        Cost { dsp: blocks as f64, ..Cost::logic(lut, ff as f64) }
+    }
+
+    /// LUTs of the cut: the window at run time, the bits above and below it, the random fraction.
+    fn cut_lut(&self, width: i64, near: i64) -> f64 {
+        let stochastic = self.rounding == Rounding::Stochastic;
+        let nearest = matches!(self.rounding, Rounding::HalfEven | Rounding::HalfAway);
+        let random = if stochastic { 15.0 } else { 0.0 };
+        match self.shift {
+            Shift::Constant(s) => {
+                let above = (width - s - near).max(0) as f64 / 5.0;
+                random + above + if nearest { 1.0 + s as f64 / 5.0 } else { 0.0 }
+            }
+            Shift::Range(_, hi) => {
+                let window = (near + if stochastic { 16 } else { 1 }) as f64;
+                let sides = if nearest { 1.0 } else { 0.6 };
+                let coarse = if hi >= 16 { window + 15.0 + 0.8 * sides * width as f64 } else { 5.0 };
+                let middle = if hi >= 4 { window + 3.0 + 15.0 * sides } else { 4.0 };
+                random + coarse + middle + window + 8.0 * sides
+            }
+        }
+    }
+
+    /// Flip-flops of the product, as far as the rounding looks below the cut, of the shift and of the random number.
+    fn product_ff(&self, width: i64) -> i64 {
+        let random = if self.rounding == Rounding::Stochastic { 16 } else { 0 };
+        let Shift::Constant(s) = self.shift else { return width + 6 + random };
+        let dropped = match self.rounding {
+            Rounding::HalfEven | Rounding::HalfAway => 0,
+            Rounding::HalfUp => s - 1,
+            Rounding::Floor => s,
+            Rounding::Stochastic => s - 16,
+        };
+        width - dropped.clamp(0, width) + random
     }
 }
 

@@ -25,6 +25,7 @@ pub const REACH: i64 = 64;
 /// `width` bits of `word` from bit `shift` on, `shift` at most `largest` and 63. The word is named, is at least
 /// `width + REACH` bits wide, and everything above its number is `sign`.
 pub fn window_shift(m: &Module, word: &Expr, sign: &Expr, shift: &Expr, width: &Dim, largest: &Dim) -> Window {
+    m.allow(shift, "UNUSEDSIGNAL", "levels beyond the largest shift are left out");
     let mut value = word.clone();
     let (mut below, mut above) = (lit(0, bit()), lit(0, bit()));
     for (name, step) in [("coarse", 16), ("middle", 4), ("fine", 1)] {
