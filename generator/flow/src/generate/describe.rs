@@ -244,10 +244,13 @@ fn notes(stream: &Stream) -> Vec<String> {
             notes.push(text);
         }
     }
-    notes.push(match stream.dir {
-        Dir::In => "Elements outside the tensor are padding: send zeros.".into(),
-        Dir::Out => "Elements outside the tensor are padding: ignore them.".into(),
-    });
+    let padding = match stream.dir {
+        Dir::In if layout.code == "plain" => "send zeros",
+        // A code need not have a word for zeros alone, and what meets padding counts nothing.
+        Dir::In => "any values that make a legal code",
+        Dir::Out => "ignore them",
+    };
+    notes.push(format!("Elements outside the tensor are padding: {padding}."));
     if stream.last {
         let side = if stream.dir == Dir::In { "i" } else { "o" };
         notes.push(format!("{}_last_{side} marks the last beat of a job.", stream.name));
