@@ -150,7 +150,7 @@ fn a_fifo_is_proven_to_hold_and_to_offer_what_theirs_does() {
     let verdict = |sources: &[SourceFile], rules: &str| {
         let rules = SourceFile { path: "fifo_pair.v".into(), text: rules.into() };
         let files: Vec<_> = sources.iter().cloned().chain([rules]).collect();
-        prove_formal(&files, "fifo_pair", FormalMode::Bmc, 11, &tools).expect("the prover runs")
+        prove_formal(&files, "fifo_pair", FormalMode::Bmc, 10, &tools).expect("the prover runs")
     };
     let proven = verdict(&sources, rules);
     assert!(matches!(proven, Verdict::Proven), "{proven:?}");

@@ -55,7 +55,8 @@ pub(super) fn paragraphs<'a>(items: &'a [Item], together: &dyn Fn(&Clocked, &Clo
             }
             all => all,
         };
-        let mut s = Section { items, together, ..Section::default() };
+        let (localparams, shared, pending, body) = (vec![], vec![], vec![], vec![]);
+        let mut s = Section { items, together, localparams, shared, pending, body };
         s.walk();
         s.finish(&mut out);
     }
@@ -71,13 +72,6 @@ struct Section<'a, 'b> {
     /// Declared, and not yet known to be shared.
     pending: Vec<Declaration>,
     body: Vec<Paragraph<'a>>,
-}
-
-impl Default for Section<'_, '_> {
-    fn default() -> Self {
-        let (localparams, shared, pending, body) = (vec![], vec![], vec![], vec![]);
-        Self { items: &[], together: &|_, _| false, localparams, shared, pending, body }
-    }
 }
 
 impl<'a> Section<'a, '_> {
