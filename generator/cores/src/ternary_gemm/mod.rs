@@ -5,14 +5,14 @@ mod config;
 mod control;
 pub mod cost;
 mod decode;
-mod fill;
+pub mod fill;
 mod interface;
 mod options;
 mod rows;
 pub mod rtl;
 pub mod schedule;
 mod stimulus;
-mod tables;
+pub mod tables;
 mod terms;
 
 use std::collections::BTreeMap;
