@@ -1,11 +1,15 @@
 //! Deep FIFO in block or distributed memory, with a registered read: rows and blocks wait here for a number that all of
 //! their elements decide.
+//!
+//! Ports `s_*` and `m_*`, valid, ready and data. A beat is offered two cycles after it was taken by an empty buffer, then one
+//! a cycle; neither ready nor valid depends on the other side in the same cycle.
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Module, RamStyle, Unit, bit, lit, uint};
+use bitlathe_hdl::{Module, RamStyle, Unit, bit, clog2, lit, uint};
 use bitlathe_spec::Family;
 
+use super::memory;
 use crate::Cost;
 
 /// Cycles from an accepted beat to its offer at an empty buffer.
@@ -50,22 +54,15 @@ pub fn buffer(width: i64, depth: i64) -> Rc<Unit> {
 
 /// Cost: the memory, two pointers and a count.
 pub fn cost(width: i64, depth: i64, family: Family) -> Cost {
-    let pointer = (depth as f64).log2().ceil();
-    let mut c = Cost { lut: 5.0 * pointer + 4.0, ff: 3.0 * pointer + 2.0, ..Cost::default() };
+    let pointer = clog2(depth) as f64;
+    // Where the depth is no power of two, the pointers are compared with their end.
+    let wrap = if depth & (depth - 1) == 0 { 0.0 } else { 2.0 * pointer };
+    let mut c = Cost { lut: pointer + 12.0 + wrap, ff: 2.0 * pointer + clog2(depth + 1) as f64 + 1.0, ..Cost::default() };
     if depth >= BLOCK_FROM {
-        // Blocks of 36 kb in UltraScale+ and 7 series, half a block at a time; 18 kb in ECP5, 4 kb in iCE40.
-        let (word, words, each) = match family {
-            Family::Xcup | Family::Xc7 => (36, 512, 0.5),
-            Family::Ecp5 => (36, 512, 1.0),
-            Family::Ice40 => (16, 256, 1.0),
-        };
-        let up = |a: i64, b: i64| ((a + b - 1) / b) as f64;
-        c.bram = up(width, word) * up(depth, words) * each;
+        c.bram = memory::blocks(family, width, depth);
         return c;
     }
-    let bits = (width * ((depth + 31) / 32)) as f64;
-    // RAM32M16: fourteen bits of 32 words in eight sites.
-    c.lutram = bits * 8.0 / 14.0;
+    c.lutram = memory::distributed_sites(family, 1, width, depth);
     c.lut += c.lutram;
     c.ff += width as f64;
     c

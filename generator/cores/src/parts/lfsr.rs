@@ -1,8 +1,13 @@
-//! Linear feedback shift register for stochastic rounding.
+//! Linear feedback shift registers for stochastic rounding.
+//!
+//! Ports `step_i`, `restart_i`, `state_o`: the state after a step is there one cycle later. No handshake.
 
 use std::rc::Rc;
 
 use bitlathe_hdl::{Module, Unit, bit, concat, uint};
+use bitlathe_spec::Family;
+
+use crate::Cost;
 
 /// 16 bits, x^16 + x^15 + x^13 + x^4 + 1: `s' = {s[14:0], s15 ^ s14 ^ s12 ^ s3}`, period 65535.
 pub fn lfsr16() -> Rc<Unit> {
@@ -34,4 +39,9 @@ pub fn lfsr4(seed: i64) -> Rc<Unit> {
     state.next((restart | ck.reset()).select(&first, &stepped));
     m.output("state_o", &state);
     m.finish()
+}
+
+/// Cost: the state in flip-flops with set or reset, the parity of the taps, and one gate each for enable and restart.
+pub fn cost(bits: i64, _: Family) -> Cost {
+    Cost { lut: 3.0, ff: bits as f64, ..Cost::default() }
 }

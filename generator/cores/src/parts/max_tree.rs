@@ -1,4 +1,6 @@
 //! Pipelined maximum of several unsigned values.
+//!
+//! Ports `values_i` (value 0 lowest) and `max_o`; one set of values a cycle, latency `clog2(TERMS)`. No enable, no handshake.
 
 use std::rc::Rc;
 
@@ -52,8 +54,8 @@ pub fn max_tree(terms: i64, width: i64) -> Rc<Unit> {
 /// Cost: a comparator and a multiplexer for every pair.
 pub fn cost(terms: i64, width: i64, family: Family) -> Cost {
     let compare = match family {
-        // Two bits of a comparison fit one LUT6 of the carry chain.
-        Family::Xcup | Family::Xc7 => 0.5,
+        // Yosys compares two bits in three look-up tables of half a carry chain each.
+        Family::Xcup | Family::Xc7 => 0.75,
         Family::Ecp5 | Family::Ice40 => 1.0,
     };
     let pairs = (terms - 1) as f64;

@@ -9,11 +9,12 @@
 //! | [`fifo`] | first-word-fall-through queue |
 //! | [`lfsr`] | linear feedback shift registers |
 //! | [`max_tree`] | largest of several values |
+//! | [`memory`] | what memories cost on a family |
 //! | [`normalise`] | leading zeros, and the value without them |
 //! | [`register_file`] | registers from a register map |
 //! | [`stream_register`] | skid buffer |
 //! | [`sum_tree`] | sum of several values |
-//! | [`width_converter`] | wide beats to narrow ones |
+//! | [`width_converter`] | wide beats to narrow ones and back |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
@@ -24,6 +25,7 @@ pub mod divider;
 pub mod fifo;
 pub mod lfsr;
 pub mod max_tree;
+pub mod memory;
 pub mod normalise;
 pub mod register_file;
 pub mod replay;

@@ -1,9 +1,15 @@
 //! The register file of a core, made from its register map: a single-cycle write port and a combinational read port.
+//!
+//! Ports: `write_i`, `addr_i` (bytes), `wdata_i`, `rdata_o` (same cycle, zero where no register is) and one a field. A written
+//! value is at its `<field>_o` one cycle later. A read-write field has its register to itself: its bounds are compared with the
+//! whole word.
 
 use std::rc::Rc;
 
 use bitlathe_hdl::{Expr, Module, Unit, bit, concat, lit, uint};
-use bitlathe_spec::{Access, Register};
+use bitlathe_spec::{Access, Family, Register};
+
+use crate::Cost;
 
 /// Name of the status field that a refused write sets.
 pub const CONFIG_ERROR: &str = "config_error";
@@ -114,4 +120,14 @@ fn assemble(mut fields: Vec<(u32, Expr)>) -> Expr {
     }
     let refs: Vec<&Expr> = parts.iter().rev().collect();
     concat(&refs)
+}
+
+/// Cost: the fields, a comparison of 32 bits a bounded field, and the read multiplexer.
+pub fn cost(registers: &[Register], _: Family) -> Cost {
+    let fields = || registers.iter().flat_map(|r| &r.fields);
+    let writable: u32 = fields().filter(|f| f.access == Access::ReadWrite).map(|f| 64 - f.max.leading_zeros()).sum();
+    let flags = fields().filter(|f| matches!(f.access, Access::WriteOneToClear | Access::Trigger)).count() as f64;
+    let comparisons = bounded(registers).map(|f| if f.min > 0 { 14.0 } else { 7.0 }).sum::<f64>();
+    let read = 32.0;
+    Cost { lut: comparisons + 2.0 * flags + read, ff: f64::from(writable) + flags, ..Cost::default() }
 }

@@ -1,8 +1,15 @@
 //! On-chip copy of a stream: loaded once, then repeated endlessly. Keeps weights that every pass needs again.
+//!
+//! Ports `s_*` with `last`, `m_*` without, and `reload_i`. While it loads it takes a beat a cycle and offers none; after the
+//! last one it takes none. `reload_i` drops an offered beat.
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Module, RamStyle, Unit, bit, lit, uint};
+use bitlathe_hdl::{Module, RamStyle, Unit, bit, clog2, lit, uint};
+use bitlathe_spec::Family;
+
+use super::memory;
+use crate::Cost;
 
 /// Idle cycles between the cycle after the last loaded beat and the first repeated one.
 pub const FIRST_BEAT_LATENCY: i64 = 1;
@@ -45,4 +52,16 @@ pub fn replay_buffer(width: i64, depth: i64, ultra: bool) -> Rc<Unit> {
     m.output("m_valid_o", &valid);
     m.output("m_data_o", &data);
     m.finish()
+}
+
+/// Cost: the memory, a write pointer, a read pointer and the place of the last beat.
+pub fn cost(width: i64, depth: i64, ultra: bool, family: Family) -> Cost {
+    let pointers = 3.0 * clog2(depth).max(1) as f64;
+    let mut c = Cost { lut: 2.0 * pointers, ff: pointers + 2.0, ..Cost::default() };
+    if ultra {
+        c.uram = (((width + 71) / 72) * ((depth + 4095) / 4096)) as f64;
+    } else {
+        c.bram = memory::blocks(family, width, depth);
+    }
+    c
 }

@@ -3,10 +3,14 @@
 //! The product is cut at the shift; what lies below is one round bit and one sticky bit, and the names differ in when they
 //! add one. Stochastic rounding instead adds a random fraction of 16 bits below the cut and takes its carry. The rounding
 //! is the carry into the addition of the zero point, so it costs no adder.
+//!
+//! Ports: `acc_i`, `mult_i`, `zp_i`, with a run-time shift `shift_i`, with stochastic rounding `random_i`, with planes `take_i`
+//! and `add_i`. `en_i` advances all stages; latency [`LATENCY`] enabled cycles for accumulator, multiplier and zero point, one
+//! less for `shift_i` and `random_i`'s way through its own register. No handshake: the caller's valid bits go along outside.
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, clog2, concat, lit, sint, uint};
 use bitlathe_spec::{Family, Rounding};
 
 use crate::Cost;
@@ -184,17 +188,62 @@ impl RequantizeLane {
 
     /// Cost of one lane.
     pub fn cost(&self, family: Family) -> Cost {
-        let (acc, shift) = (self.acc_bits as f64, self.shift.largest() as f64);
-        let width = acc + 17.0;
-        let product = if matches!(family, Family::Xcup | Family::Xc7 | Family::Ecp5) && self.acc_bits <= 26 {
-            0.0
-        } else {
-            16.0 * acc
+        let (out, range) = (self.out_bits as f64, matches!(self.shift, Shift::Range(..)));
+        let product = (self.acc_bits + 17 + i64::from(self.planes == 2)) as f64;
+        let near = out.max(8.0) + 2.0;
+        let whole = product - if range { 0.0 } else { self.shift.largest() as f64 };
+        // A sum, the test of the bits far above it, the bounds, and a second sum where the bias is no flipped bit.
+        let saturation = near + ((whole - near) / 5.0).ceil().max(0.0) + 3.0 + if out < 8.0 { near + 4.0 } else { 0.0 };
+        let (multiplier, dsp) = self.multiplier(family);
+        let dropped = if range { 0.0 } else { self.dropped() };
+        let random = if self.rounding == Rounding::Stochastic { 16.0 } else { 0.0 };
+        Cost {
+            lut: multiplier + saturation + self.rounding_lut() + self.shifter_lut(product),
+            ff: product - dropped + 8.0 + 2.0 * out + 1.0 + if range { 6.0 } else { 0.0 } + random,
+            dsp,
+            ..Cost::default()
+        }
+    }
+
+    /// Product bits below a constant shift that no rounding looks at, and that are therefore never stored.
+    fn dropped(&self) -> f64 {
+        let shift = self.shift.largest();
+        let dropped = match self.rounding {
+            Rounding::HalfEven | Rounding::HalfAway => 0,
+            Rounding::HalfUp => shift - 1,
+            Rounding::Floor => shift,
+            Rounding::Stochastic => shift - 16,
         };
-        let shifter = if matches!(self.shift, Shift::Range(..)) { 3.0 * (width + shift) } else { shift / 5.0 };
-        let lut = product + shifter + width + 2.0 * self.out_bits as f64;
-        let dsp = if product > 0.0 { 0.0 } else { 1.0 };
-        Cost { lut, ff: 2.0 * width + self.out_bits as f64 + 16.0, dsp, ..Cost::default() }
+        dropped.max(0) as f64
+    }
+
+    fn rounding_lut(&self) -> f64 {
+        match self.rounding {
+            Rounding::HalfUp | Rounding::Floor => 0.0,
+            // The sticky bit, six product bits a look-up table.
+            Rounding::HalfEven | Rounding::HalfAway => self.shift.largest() as f64 / 5.0 + 2.0,
+            Rounding::Stochastic => 16.0,
+        }
+    }
+
+    /// A barrel shifter of a run-time shift: about four inputs a look-up table.
+    fn shifter_lut(&self, product: f64) -> f64 {
+        let Shift::Range(_, largest) = self.shift else { return 0.0 };
+        let below = match self.rounding {
+            Rounding::Stochastic => 16.0,
+            Rounding::Floor => 0.0,
+            Rounding::HalfUp => 1.0,
+            Rounding::HalfEven | Rounding::HalfAway => largest as f64 + 2.0,
+        };
+        (product + below) * clog2(largest + 1) as f64 * 0.55
+    }
+
+    /// Look-up tables and DSP blocks of the product.
+    fn multiplier(&self, family: Family) -> (f64, f64) {
+        match family {
+            Family::Xcup | Family::Xc7 | Family::Ecp5 if self.acc_bits <= 26 => (0.0, 1.0),
+            _ => (16.0 * self.acc_bits as f64, 0.0),
+        }
     }
 }
 

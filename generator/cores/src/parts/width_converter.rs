@@ -16,6 +16,9 @@ use bitlathe_spec::Family;
 
 use crate::Cost;
 
+/// Cycles from the word that completes a beat (wide beat for narrow ones) to its offer.
+pub const LATENCY: i64 = 1;
+
 /// `RATIO` narrow beats for each wide one; a new wide beat follows without a pause.
 pub fn narrow_converter(width: i64, ratio: i64) -> Rc<Unit> {
     let m = Module::new("narrow_converter");

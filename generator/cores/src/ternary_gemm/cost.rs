@@ -11,6 +11,7 @@ use super::rows::RowShape;
 use super::rtl::{Hardware, Style};
 use crate::parts::carry::adder_cost;
 use crate::parts::requantize::RequantizeLane;
+use crate::parts::{memory, replay};
 use crate::{Cost, PartCost};
 
 /// The sum over the parts.
@@ -81,25 +82,6 @@ fn row(hw: &Hardware, family: Family) -> Cost {
     c
 }
 
-/// Read ports of distributed memory: the cheapest of the shapes that the vendor's cells offer.
-fn lutram_sites(family: Family, ports: i64, width: i64, depth: i64) -> f64 {
-    let up = |a: i64, b: i64| (a + b - 1) / b;
-    let sites = match family {
-        Family::Xcup if depth <= 32 => {
-            let octal = up(ports, 7) * up(width, 2) * 8;
-            let wide = ports * up(width, 14) * 8;
-            octal.min(wide).min(up(ports, 3) * up(width, 2) * 4)
-        }
-        Family::Xcup | Family::Xc7 if depth > 32 => up(depth, 64) * (up(ports, 7) * width * 8) + ports * width,
-        Family::Xc7 | Family::Xcup => (up(ports, 3) * up(width, 2) * 4).min(ports * up(width, 6) * 4),
-        // DPR16X4: four sites for sixteen words of four bits, and a multiplexer between the sixteens.
-        Family::Ecp5 => ports * (up(depth, 16) * up(width, 4) * 4 + if depth > 16 { width * up(depth, 32) } else { 0 }),
-        // No distributed memory: flip-flops and multiplexers.
-        Family::Ice40 => ports * width * depth / 2 + depth * width / 2,
-    };
-    sites as f64
-}
-
 fn table(hw: &Hardware, family: Family) -> Cost {
     let Some(t) = hw.table() else { return Cost::default() };
     let (width, entries) = (hw.term_bits(), 1i64 << t.index_bits());
@@ -118,7 +100,7 @@ fn table(hw: &Hardware, family: Family) -> Cost {
         let lut = (entries * width) as f64 + ff * per_bit + entries as f64;
         return Cost { lut, ff: ff + (2 * used * width) as f64, ..Cost::default() };
     }
-    let lutram = lutram_sites(family, hw.m_lanes, width, 2 * entries);
+    let lutram = memory::distributed_sites(family, hw.m_lanes, width, 2 * entries);
     Cost { lut: lutram, lutram, ff, ..Cost::default() }
 }
 
@@ -172,33 +154,9 @@ fn decode(hw: &Hardware) -> Cost {
     Cost { lut, ff, ..Cost::default() }
 }
 
-/// Block memory of a width and depth in the family's blocks.
-fn blocks(family: Family, width: i64, depth: i64) -> f64 {
-    let up = |a: i64, b: i64| ((a + b - 1) / b) as f64;
-    let (word, words) = match family {
-        Family::Xcup | Family::Xc7 => (36, 512),
-        Family::Ecp5 => (36, 512),
-        Family::Ice40 => (16, 256),
-    };
-    // Deeper memories use the blocks in a narrower shape.
-    let shrink = ((depth + words - 1) / words).max(1).next_power_of_two();
-    let n = if shrink <= word { up(width, (word / shrink).max(1)) } else { up(width, 1) * up(depth, words * word) };
-    if matches!(family, Family::Xcup | Family::Xc7) { n / 2.0 } else { n }
-}
-
-trait NextPowerOfTwo {
-    fn next_power_of_two(self) -> i64;
-}
-
-impl NextPowerOfTwo for i64 {
-    fn next_power_of_two(self) -> i64 {
-        (self as u64).next_power_of_two() as i64
-    }
-}
-
 fn psums(hw: &Hardware, family: Family) -> Cost {
     let width = hw.batch * hw.m_lanes * hw.row().acc_bits;
-    Cost { ff: width as f64, bram: blocks(family, width, hw.tiles_max * hw.planes), ..Cost::default() }
+    Cost { ff: width as f64, bram: memory::blocks(family, width, hw.tiles_max * hw.planes), ..Cost::default() }
 }
 
 fn output(hw: &Hardware) -> Cost {
@@ -219,13 +177,5 @@ fn control(hw: &Hardware) -> Cost {
 }
 
 fn resident(hw: &Hardware, family: Family, depth: i64, ultra: bool) -> Cost {
-    let width = hw.m_lanes * hw.codes() * hw.code().bits;
-    let pointers = 3.0 * (depth as f64 + 1.0).log2().ceil();
-    let mut c = Cost { lut: 2.0 * pointers, ff: pointers + 2.0, ..Cost::default() };
-    if ultra {
-        c.uram = (((width + 71) / 72) * ((depth + 4095) / 4096)) as f64;
-    } else {
-        c.bram = blocks(family, width, depth);
-    }
-    c
+    replay::cost(hw.m_lanes * hw.codes() * hw.code().bits, depth, ultra, family)
 }
