@@ -5,8 +5,8 @@
 //! is the carry into the addition of the zero point, so it costs no adder.
 //!
 //! Ports: `acc_i`, `mult_i`, `zp_i`, with a run-time shift `shift_i`, with stochastic rounding `random_i`, with planes `take_i`
-//! and `add_i`. `en_i` advances all stages; latency [`LATENCY`] enabled cycles for accumulator, multiplier and zero point, one
-//! less for `shift_i` and `random_i`'s way through its own register. No handshake: the caller's valid bits go along outside.
+//! and `add_i`. `en_i` advances all stages; every input reaches `y_o` after [`LATENCY`] enabled cycles. No handshake: the caller's
+//! valid bits go along outside.
 
 use std::rc::Rc;
 

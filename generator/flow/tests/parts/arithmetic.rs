@@ -1,12 +1,14 @@
 //! Divider, trees, normaliser and delay line against Rust arithmetic, each at its stated latency.
 
+use std::rc::Rc;
+
 use bitlathe_cores::parts::delay_line::delay_line;
 use bitlathe_cores::parts::divider::{self, divider};
 use bitlathe_cores::parts::max_tree::{self, max_tree};
 use bitlathe_cores::parts::normalise::normalise;
 use bitlathe_cores::parts::sum_tree::{self, sum_tree};
 use bitlathe_cores::random::Random;
-use bitlathe_hdl::{Module, uint};
+use bitlathe_hdl::{Module, Unit, uint};
 
 use super::bench::{Bench, Cycle, Part};
 
@@ -102,19 +104,21 @@ fn trees_give_sum_and_maximum_of_any_number_of_values_on_time() {
     }
 }
 
+/// The normaliser as a module of its own.
+pub fn normaliser(width: i64, limit: i64) -> Rc<Unit> {
+    let m = Module::new(&format!("normalise_{width}_{limit}"));
+    m.doc("Leading zeros of a value.");
+    let value = m.input("value_i", uint(width));
+    let (zeros, moved) = normalise(&m, "n", &value, limit);
+    m.output("zeros_o", &zeros);
+    m.output("moved_o", &moved);
+    m.finish()
+}
+
 #[test]
 fn normalised_values_exhaustively() {
     let shapes = [(8, 7), (8, 5), (8, 4), (8, 3), (8, 1), (15, 14), (12, 9)];
-    let unit = |(width, limit): (i64, i64)| {
-        let m = Module::new(&format!("normalise_{width}_{limit}"));
-        m.doc("Leading zeros of a value.");
-        let value = m.input("value_i", uint(width));
-        let (zeros, moved) = normalise(&m, "n", &value, limit);
-        m.output("zeros_o", &zeros);
-        m.output("moved_o", &moved);
-        m.finish()
-    };
-    let parts: Vec<Part> = shapes.iter().map(|s| Part::new(unit(*s))).collect();
+    let parts: Vec<Part> = shapes.iter().map(|s| Part::new(normaliser(s.0, s.1))).collect();
     let cycles: Vec<Cycle> =
         (0..1i64 << 15).map(|v| shapes.iter().map(|s| vec![v & ((1 << s.0) - 1)]).collect()).collect();
     let outputs = Bench::new("normalise", &parts).play(&cycles);

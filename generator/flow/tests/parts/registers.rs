@@ -7,7 +7,12 @@ use bitlathe_spec::{Access, Field, FieldValue, Register};
 use super::bench::{Bench, Cycle, Part};
 
 const ID: i64 = 0x424c_5447;
-const [AT_ID, AT_CONTROL, AT_STATUS, AT_SIZE, AT_OFFSET, NOWHERE]: [i64; 6] = [0, 4, 8, 12, 16, 20];
+const AT_ID: i64 = 0;
+const AT_CONTROL: i64 = 4;
+const AT_STATUS: i64 = 8;
+const AT_SIZE: i64 = 12;
+const AT_OFFSET: i64 = 16;
+const NOWHERE: i64 = 20;
 
 fn field(name: &str, lsb: u32, width: u32, access: Access, (min, max, reset): (u64, u64, u64)) -> Field {
     let (name, value, doc) = (name.into(), FieldValue::None, String::new());
@@ -18,7 +23,8 @@ fn register(name: &str, offset: i64, fields: Vec<Field>) -> Register {
     Register { name: name.into(), offset: offset as u32, fields, doc: String::new() }
 }
 
-fn map() -> Vec<Register> {
+/// The map under test.
+pub fn map() -> Vec<Register> {
     let flag = |name, lsb| field(name, lsb, 1, Access::WriteOneToClear, (0, 1, 0));
     vec![
         register("id", AT_ID, vec![field("id", 0, 32, Access::ReadOnly, (0, u32::MAX.into(), ID as u64))]),
