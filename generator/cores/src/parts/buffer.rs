@@ -56,8 +56,9 @@ pub fn buffer(width: i64, depth: i64) -> Rc<Unit> {
 pub fn cost(width: i64, depth: i64, family: Family) -> Cost {
     let pointer = clog2(depth) as f64;
     // Where the depth is no power of two, the pointers are compared with their end.
-    let wrap = if depth & (depth - 1) == 0 { 0.0 } else { 2.0 * pointer };
-    let mut c = Cost { lut: pointer + 12.0 + wrap, ff: 2.0 * pointer + clog2(depth + 1) as f64 + 1.0, ..Cost::default() };
+    let wrap = if depth & (depth - 1) == 0 { 0.0 } else { pointer };
+    let mut c =
+        Cost { lut: pointer + 12.0 + wrap, ff: 2.0 * pointer + clog2(depth + 1) as f64 + 1.0, ..Cost::default() };
     if depth >= BLOCK_FROM {
         c.bram = memory::blocks(family, width, depth);
         return c;

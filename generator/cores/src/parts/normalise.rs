@@ -38,6 +38,6 @@ pub fn normalise(m: &Module, tag: &str, value: &Expr, limit: i64) -> (Expr, Expr
 /// Cost: for every step a multiplexer a bit and a zero test of the step's bits.
 pub fn cost(width: i64, limit: i64, _: Family) -> Cost {
     let levels = clog2(limit + 1);
-    // Two levels of multiplexers share a LUT6 where their selects are known together: a third is saved.
-    Cost { lut: (width * levels) as f64 * 0.67 + (limit as f64 / 5.0).ceil(), ..Cost::default() }
+    // Where zeros are shifted in, a bit has fewer inputs.
+    Cost { lut: (width * levels) as f64 * 0.85 + (limit as f64 / 5.0).ceil(), ..Cost::default() }
 }

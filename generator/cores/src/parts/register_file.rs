@@ -128,6 +128,7 @@ pub fn cost(registers: &[Register], _: Family) -> Cost {
     let writable: u32 = fields().filter(|f| f.access == Access::ReadWrite).map(|f| 64 - f.max.leading_zeros()).sum();
     let flags = fields().filter(|f| matches!(f.access, Access::WriteOneToClear | Access::Trigger)).count() as f64;
     let comparisons = bounded(registers).map(|f| if f.min > 0 { 14.0 } else { 7.0 }).sum::<f64>();
-    let read = 32.0;
+    // Of the 32 bits that are read, few have more than one register behind them.
+    let read = 16.0;
     Cost { lut: comparisons + 2.0 * flags + read, ff: f64::from(writable) + flags, ..Cost::default() }
 }

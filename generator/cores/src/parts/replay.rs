@@ -56,8 +56,8 @@ pub fn replay_buffer(width: i64, depth: i64, ultra: bool) -> Rc<Unit> {
 
 /// Cost: the memory, a write pointer, a read pointer and the place of the last beat.
 pub fn cost(width: i64, depth: i64, ultra: bool, family: Family) -> Cost {
-    let pointers = 3.0 * clog2(depth).max(1) as f64;
-    let mut c = Cost { lut: 2.0 * pointers, ff: pointers + 2.0, ..Cost::default() };
+    let pointer = clog2(depth).max(1) as f64;
+    let mut c = Cost { lut: pointer + 16.0, ff: 3.0 * pointer + 2.0, ..Cost::default() };
     if ultra {
         c.uram = (((width + 71) / 72) * ((depth + 4095) / 4096)) as f64;
     } else {

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, clog2, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
 use bitlathe_spec::{Family, Rounding};
 
 use crate::Cost;
@@ -226,24 +226,27 @@ impl RequantizeLane {
         }
     }
 
-    /// A barrel shifter of a run-time shift: about four inputs a look-up table.
+    /// A barrel shifter of a run-time shift of six bits, about four look-up tables a bit; those of the sticky bit mostly hold
+    /// zeros.
     fn shifter_lut(&self, product: f64) -> f64 {
         let Shift::Range(_, largest) = self.shift else { return 0.0 };
-        let below = match self.rounding {
-            Rounding::Stochastic => 16.0,
-            Rounding::Floor => 0.0,
-            Rounding::HalfUp => 1.0,
-            Rounding::HalfEven | Rounding::HalfAway => largest as f64 + 2.0,
-        };
-        (product + below) * clog2(largest + 1) as f64 * 0.55
+        match self.rounding {
+            Rounding::Floor | Rounding::HalfUp => 4.1 * product,
+            Rounding::Stochastic => 4.1 * (product + 16.0),
+            Rounding::HalfEven | Rounding::HalfAway => 4.1 * product + 18.0 + 0.6 * largest as f64,
+        }
     }
 
-    /// Look-up tables and DSP blocks of the product.
+    /// Look-up tables and DSP blocks of the product: one block where the accumulator fits its wider input, else two and an adder.
     fn multiplier(&self, family: Family) -> (f64, f64) {
-        match family {
-            Family::Xcup | Family::Xc7 | Family::Ecp5 if self.acc_bits <= 26 => (0.0, 1.0),
-            _ => (16.0 * self.acc_bits as f64, 0.0),
-        }
+        let acc = self.acc_bits as f64;
+        let input = match family {
+            Family::Xcup => 27,
+            Family::Xc7 => 25,
+            Family::Ecp5 => 18,
+            Family::Ice40 => return (16.0 * acc, 0.0),
+        };
+        if self.acc_bits <= input { (0.0, 1.0) } else { (1.2 * acc, 2.0) }
     }
 }
 

@@ -78,7 +78,7 @@ pub fn widen_converter(width: i64, ratio: i64) -> Rc<Unit> {
         // The first word clears the others, so that a beat cut short holds zeros.
         let mine = m.wire("mine", &here.bit(i));
         let write = m.wire("write", &(&take & (&mine | here.bit(0))));
-        data.next_lane(i, &w, Some(&write), &(&s_data & mine.repeat(&w)));
+        data.next_lane(i, &w, Some(&write), &mine.select(&s_data, 0));
     });
     m.output("m_valid_o", &valid);
     m.output("m_last_o", &last);

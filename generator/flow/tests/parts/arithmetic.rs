@@ -126,7 +126,11 @@ fn normalised_values_exhaustively() {
         for (n, (width, limit)) in shapes.into_iter().enumerate() {
             let value = cycle[n][0];
             let zeros = (i64::from(value.leading_zeros()) - (64 - width)).min(limit);
-            assert_eq!(now[n], [zeros, value << zeros & ((1 << width) - 1)], "{value:#b} of {width} bits, limit {limit}");
+            assert_eq!(
+                now[n],
+                [zeros, value << zeros & ((1 << width) - 1)],
+                "{value:#b} of {width} bits, limit {limit}"
+            );
         }
     }
 }

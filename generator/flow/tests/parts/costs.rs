@@ -27,6 +27,7 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         lane(26, Shift::Range(0, 31), Rounding::HalfAway, 8),
         lane(20, Shift::Constant(18), Rounding::Stochastic, 8),
         lane(18, Shift::Range(0, 15), Rounding::HalfUp, 8),
+        lane(26, Shift::Range(0, 31), Rounding::Stochastic, 8),
         lane(32, Shift::Constant(20), Rounding::Floor, 16),
     ];
     let mut out: Vec<(Rc<Unit>, Cost)> = lanes.iter().map(|l| (l.unit(), l.cost(FAMILY))).collect();

@@ -61,8 +61,8 @@ impl Model {
     fn step(&mut self, write: Option<(i64, i64)>, start_done: i64, overflow_set: i64) {
         let written = |address| write.filter(|w| w.0 == address).map(|w| w.1);
         let bit = |address, n: i64| written(address).map_or(0, |v| v >> n & 1);
-        let refused = written(AT_SIZE).is_some_and(|v| !(1..=100).contains(&v))
-            || written(AT_OFFSET).is_some_and(|v| v > 255);
+        let refused =
+            written(AT_SIZE).is_some_and(|v| !(1..=100).contains(&v)) || written(AT_OFFSET).is_some_and(|v| v > 255);
         self.start = bit(AT_CONTROL, 3) | self.start & (1 - start_done);
         self.config_error = i64::from(refused) | self.config_error & (1 - bit(AT_STATUS, 0));
         self.overflow = overflow_set | self.overflow & (1 - bit(AT_STATUS, 1));

@@ -42,7 +42,12 @@ fn expected(lane: &RequantizeLane, s: Sample) -> i64 {
 }
 
 /// Plays samples through lanes, with pauses of the enable, and compares every output of every enabled cycle.
-fn compare(name: &str, lanes: &[RequantizeLane], samples: usize, mut sample: impl FnMut(usize, &RequantizeLane) -> Sample) {
+fn compare(
+    name: &str,
+    lanes: &[RequantizeLane],
+    samples: usize,
+    mut sample: impl FnMut(usize, &RequantizeLane) -> Sample,
+) {
     let bench = Bench::new(name, &lanes.iter().map(|l| Part::new(l.unit())).collect::<Vec<_>>());
     let mut pauses = Random::new(11);
     let mut cycles: Vec<Cycle> = vec![];

@@ -36,7 +36,8 @@ fn beats_come_out_in_order_under_every_stall_pattern_and_without_bubbles() {
     for Case { unit, words, latency } in cases() {
         assert_lint_clean(&unit);
         let options = Options { parameters: vec![], ..Options::default() };
-        let sim = Simulator::build(&interface(unit.name(), words, 8), &printed(&unit), &tools, options).expect("builds");
+        let sim =
+            Simulator::build(&interface(unit.name(), words, 8), &printed(&unit), &tools, options).expect("builds");
         let n = 600usize;
         let mut r = Random::new(5);
         let data: Vec<i64> = (0..n).map(|_| r.below(256) as i64 - 128).collect();
