@@ -1,4 +1,4 @@
-//! Shared hardware: one part a file, each parametrised, each with its cost beside it.
+//! Shared hardware: one part a file, each parametrised, each with its cost beside it. `docs/parts.md` is the catalogue.
 //!
 //! | part | does |
 //! |---|---|
