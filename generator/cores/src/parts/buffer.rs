@@ -3,9 +3,10 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Module, RamStyle, Unit, bit, lit, uint};
+use bitlathe_hdl::{Module, RamStyle, Unit, bit, clog2, lit, uint};
 use bitlathe_spec::Family;
 
+use super::memory::{block_memory, lut_memory};
 use crate::Cost;
 
 /// Cycles from an accepted beat to its offer at an empty buffer.
@@ -50,22 +51,15 @@ pub fn buffer(width: i64, depth: i64) -> Rc<Unit> {
 
 /// Cost: the memory, two pointers and a count.
 pub fn cost(width: i64, depth: i64, family: Family) -> Cost {
-    let pointer = (depth as f64).log2().ceil();
-    let mut c = Cost { lut: 2.0 * pointer + 5.0, ff: 3.0 * pointer + 2.0, ..Cost::default() };
+    let pointer = clog2(depth) as f64;
+    // Where the depth is no power of two, the pointers are compared with their end.
+    let wrap = if depth & (depth - 1) == 0 { 0.0 } else { pointer };
+    let mut cost = Cost::logic(pointer + 12.0 + wrap, 2.0 * pointer + clog2(depth + 1) as f64 + 1.0);
     if depth >= BLOCK_FROM {
-        // Blocks of 36 kb in UltraScale+ and 7 series, half a block at a time; 18 kb in ECP5, 4 kb in iCE40.
-        let (word, words, each) = match family {
-            Family::Xcup | Family::Xc7 => (36, 512, 0.5),
-            Family::Ecp5 => (36, 512, 1.0),
-            Family::Ice40 => (16, 256, 1.0),
-        };
-        let up = |a: i64, b: i64| ((a + b - 1) / b) as f64;
-        c.bram = up(width, word) * up(depth, words) * each;
-        return c;
+        cost += block_memory(family, width, depth, false);
+    } else {
+        cost += lut_memory(family, 1, width, depth);
+        cost.ff += width as f64;
     }
-    // RAM32M16: fourteen bits of 32 words in eight sites.
-    c.lutram = (8 * ((width + 13) / 14) * ((depth + 31) / 32)) as f64;
-    c.lut += c.lutram;
-    c.ff += width as f64;
-    c
+    cost
 }

@@ -1,4 +1,7 @@
 //! Serial divider: one quotient bit a cycle, the restoring method.
+//!
+//! Ports: operands with `s_valid_i` and `s_ready_o`, quotient with `m_valid_o` and `m_ready_i`. One division at a time, the
+//! quotient [`latency`] cycles after its operands; the next operands are taken the cycle after the quotient left.
 
 use std::rc::Rc;
 

@@ -1,4 +1,6 @@
-//! Linear feedback shift register for stochastic rounding.
+//! Linear feedback shift registers for stochastic rounding.
+//!
+//! Ports `step_i`, `restart_i`, `state_o`: the state after a step is there one cycle later. No handshake.
 
 use std::rc::Rc;
 

@@ -1,4 +1,6 @@
 //! Pipelined sum of several unsigned values.
+//!
+//! Ports `values_i` (value 0 lowest) and `sum_o`; one set of values a cycle, latency `clog2(TERMS)`. No enable, no handshake.
 
 use std::rc::Rc;
 

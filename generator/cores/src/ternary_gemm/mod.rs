@@ -5,7 +5,7 @@ mod config;
 mod control;
 pub mod cost;
 mod decode;
-mod fill;
+pub mod fill;
 mod interface;
 mod options;
 mod rows;
@@ -13,7 +13,7 @@ mod rows_dsp;
 pub mod rtl;
 pub mod schedule;
 mod stimulus;
-mod tables;
+pub mod tables;
 mod terms;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,8 @@
 //! Lookup tables in two styles and the unit that fills them.
+//!
+//! They live with the core and not among the shared parts because the fill is no general memory port: which sums are written,
+//! and in which order, is the core's own coding of ternary patterns (`fill.rs`), and the two banks are handed over by the
+//! core's walk over slabs. `flow/tests/parts/tables.rs` tests table and fill path alone.
 
 use std::rc::Rc;
 

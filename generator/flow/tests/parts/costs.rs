@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use bitlathe_cores::Cost;
 use bitlathe_cores::parts::requantize::{RequantizeLane, Shift};
-use bitlathe_cores::parts::{buffer, divider, max_tree, sum_tree};
+use bitlathe_cores::parts::{
+    buffer, delay_line, divider, fifo, lfsr, max_tree, normalise, register_file, replay, stream_register, sum_tree,
+    width_converter,
+};
 use bitlathe_flow::synth::{SynthRequest, synthesize};
 use bitlathe_hdl::Unit;
 use bitlathe_spec::{Family, Rounding};
 
-use super::{printed, tools};
+use super::{arithmetic, printed, registers, tools};
 
 const FAMILY: Family = Family::Xcup;
 
@@ -23,9 +26,12 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         lane(16, Shift::Constant(12), Rounding::HalfUp, 4),
         lane(26, Shift::Range(0, 31), Rounding::HalfAway, 8),
         lane(20, Shift::Constant(18), Rounding::Stochastic, 8),
+        lane(18, Shift::Range(0, 15), Rounding::HalfUp, 8),
+        lane(26, Shift::Range(0, 31), Rounding::Stochastic, 8),
+        lane(32, Shift::Constant(20), Rounding::Floor, 16),
     ];
     let mut out: Vec<(Rc<Unit>, Cost)> = lanes.iter().map(|l| (l.unit(), l.cost(FAMILY))).collect();
-    for (width, depth) in [(16, 32), (66, 512)] {
+    for (width, depth) in [(16, 32), (34, 40), (66, 512)] {
         out.push((buffer::buffer(width, depth), buffer::cost(width, depth, FAMILY)));
     }
     for (d, q) in [(8, 16), (16, 16)] {
@@ -35,6 +41,19 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         out.push((max_tree::max_tree(terms, width), max_tree::cost(terms, width, FAMILY)));
         out.push((sum_tree::sum_tree(terms, width), sum_tree::cost(terms, width, FAMILY)));
     }
+    out.push((stream_register::stream_register(32), stream_register::cost(32, FAMILY)));
+    out.push((fifo::fifo(24, 4), fifo::cost(24, 4, FAMILY)));
+    out.push((width_converter::narrow_converter(8, 6), width_converter::narrow_cost(8, 6, FAMILY)));
+    out.push((width_converter::widen_converter(8, 6), width_converter::widen_cost(8, 6, FAMILY)));
+    out.push((lfsr::lfsr16(), lfsr::lfsr_cost()));
+    out.push((delay_line::delay_line(16, 5, false), delay_line::delay_cost(FAMILY, 16, 5, false)));
+    out.push((replay::replay_buffer(40, 600, false), replay::replay_cost(FAMILY, 40, 600, false)));
+    let map = registers::map();
+    out.push((
+        register_file::register_file("registers_under_test", 8, &map),
+        register_file::register_file_cost(FAMILY, &map),
+    ));
+    out.push((arithmetic::normaliser(16, 15), normalise::cost(16, 15, FAMILY)));
     out
 }
 

@@ -1,16 +1,16 @@
 //! Every shared hardware part alone: values against Rust arithmetic or the golden models, handshakes by formal proof, costs
 //! against synthesis. `docs/parts.md` says which is where.
 
-//mod arithmetic;
+mod arithmetic;
 mod bench;
 mod costs;
-//mod handshakes;
-//mod random_numbers;
-//mod registers;
-//mod replay;
+mod handshakes;
+mod random_numbers;
+mod registers;
+mod replay;
 mod requantize;
-//mod streams;
-//mod tables;
+mod streams;
+mod tables;
 
 use std::rc::Rc;
 

@@ -148,3 +148,50 @@ fn wide_lanes_with_random_values_extremes_and_ties() {
         Sample { acc, mult, zp: r.below(256) as i64 - 128, shift, random: r.below(65536) as i64 }
     });
 }
+
+/// With two planes the products of two accumulators are added before the cut; a pause between them keeps the first.
+#[test]
+fn two_planes_are_one_sum() {
+    let shapes = Rounding::ALL.map(|rounding| {
+        let planes = RequantizeLane { planes: 2, ..lane(12, Shift::Constant(9), rounding, 8, false) };
+        (planes, OutputFormat { bits: 8, narrow: false })
+    });
+    let bench = Bench::new("requantize_planes", &shapes.map(|(l, _)| Part::new(l.unit())));
+    let mut r = Random::new(23);
+    let mut cycles: Vec<Cycle> = vec![];
+    let mut pairs: Vec<(usize, [i64; 2], i64, i64, i64)> = vec![];
+    for _ in 0..1000 {
+        let acc = [(); 2].map(|()| r.below(1 << 12) as i64 - (1 << 11));
+        let (mult, zp, random) = (r.below(256) as i64, r.below(256) as i64 - 128, r.below(1 << 16) as i64);
+        for (plane, acc) in acc.into_iter().enumerate() {
+            for take in 0..=r.below(2) as i64 {
+                // A cycle that takes nothing, or the one that takes this plane.
+                let idle = vec![1, 77, 99, 0, 1, 0];
+                let mut inputs = if take == 0 { vec![1, acc, mult, 1, plane as i64, zp] } else { idle };
+                inputs[5] = zp;
+                if take == 0 && plane == 1 {
+                    pairs.push((cycles.len() + LATENCY as usize, [0; 2], mult, zp, random));
+                }
+                let values = shapes.map(|(l, _)| {
+                    let mut values = inputs.clone();
+                    values.extend((l.rounding == Rounding::Stochastic).then_some(random));
+                    values
+                });
+                cycles.push(values.to_vec());
+            }
+        }
+        if let Some(pair) = pairs.last_mut() {
+            pair.1 = acc;
+        }
+    }
+    cycles.extend(vec![cycles[0].clone(); LATENCY as usize]);
+    let outputs = bench.play(&cycles);
+    for (at, acc, mult, zp, random) in pairs {
+        let sum = i128::from((acc[0] + acc[1]) * mult);
+        for (p, (lane, format)) in shapes.iter().enumerate() {
+            let draw = rounding::Random { value: (random >> (16 - 9)) as u32, bits: 9 };
+            let whole = rounding::shift_round(sum, 9, lane.rounding, Some(draw)) + i128::from(zp);
+            assert_eq!(outputs[at][p][0], rounding::saturate(whole, *format), "{lane:?}: {acc:?} mult {mult} zp {zp}");
+        }
+    }
+}

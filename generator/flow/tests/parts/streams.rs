@@ -1,122 +1,94 @@
-//! Shared stream parts: under random stalls against the beats that went in, and their handshakes by formal proof.
+//! Parts with a stream on either side, under random stalls against the beats that went in.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use bitlathe_cores::parts::{fifo, stream_register, width_converter};
+use bitlathe_cores::parts::{buffer, fifo, stream_register, width_converter};
 use bitlathe_cores::random::Random;
-use bitlathe_flow::lint;
 use bitlathe_flow::sim::{Options, Simulator, StallMode, Stalls};
-use bitlathe_flow::synth::{FormalMode, Verdict, prove_formal};
-use bitlathe_flow::tools::Tools;
-use bitlathe_hdl::{Unit, check};
-use bitlathe_spec::{
-    Axis, Carrier, DType, DimSpec, Dims, Dir, Extent, Interface, Job, LaneVar, Layout, LoopVar, Role, SourceFile,
-    Stream, Tensor, TensorSpec,
-};
+use bitlathe_hdl::Unit;
 
-fn printed(unit: &Rc<Unit>) -> Vec<SourceFile> {
-    let design = check(unit).unwrap_or_else(|e| panic!("{e}"));
-    design.files(&[]).into_iter().map(|(path, text)| SourceFile { path, text }).collect()
+use super::bench::{Bench, Cycle, Part, interface, job};
+use super::{assert_lint_clean, printed, tools};
+
+/// A part with the words of a beat on either side and its latency: cycles from a beat's arrival to the first that it decides.
+struct Case {
+    unit: Rc<Unit>,
+    words: (u64, u64),
+    latency: u64,
 }
 
-/// Ports `s` and `m` over one tensor of words: `wide` words a beat in, one or as many out.
-fn interface(top: &str, wide: u64, narrow: u64) -> Interface {
-    let layout = |lanes: u64| Layout {
-        loops: vec![LoopVar { name: "n".into(), extent: Extent::CeilDiv { dim: "N".into(), by: lanes } }],
-        lanes: vec![LaneVar { name: "lane".into(), extent: lanes }],
-        group: 1,
-        lane_bits: 8,
-        code: "plain".into(),
-        axes: vec![Axis { terms: vec![("n".into(), lanes), ("lane".into(), 1)], tile: lanes }],
-    };
-    let tensor = |name: &str, role| TensorSpec {
-        name: name.into(),
-        role,
-        dtype: DType::I8,
-        shape: vec![DimSpec::Named("N".into())],
-        range: (-128, 127),
-        default: None,
-        carrier: Carrier::Stream(name.into()),
-        doc: String::new(),
-    };
-    let stream = |name: &str, dir, lanes| Stream {
-        name: name.into(),
-        dir,
-        layout: layout(lanes),
-        signed: true,
-        last: false,
-        doc: String::new(),
-    };
-    Interface {
-        top: top.into(),
-        sizes: vec![],
-        tensors: vec![tensor("s", Role::In), tensor("m", Role::Out)],
-        streams: vec![stream("s", Dir::In, wide), stream("m", Dir::Out, narrow)],
-        registers: vec![],
-    }
-}
-
-/// Parts with the words of a beat on either side and the cycles a beat takes at full speed.
-fn parts() -> Vec<(Rc<Unit>, u64, u64)> {
+fn cases() -> Vec<Case> {
+    let case = |unit, words, latency| Case { unit, words, latency };
     vec![
-        (stream_register::stream_register(8), 1, 1),
-        (fifo::fifo(8, 1), 1, 1),
-        (fifo::fifo(8, 4), 1, 1),
-        (width_converter::narrow_converter(8, 3), 3, 1),
-        (width_converter::narrow_converter(8, 4), 4, 1),
+        case(stream_register::stream_register(8), (1, 1), stream_register::LATENCY as u64),
+        case(fifo::fifo(8, 1), (1, 1), fifo::LATENCY as u64),
+        case(fifo::fifo(8, 4), (1, 1), fifo::LATENCY as u64),
+        case(buffer::buffer(8, 5), (1, 1), buffer::LATENCY as u64),
+        case(buffer::buffer(8, 130), (1, 1), buffer::LATENCY as u64),
+        case(width_converter::narrow_converter(8, 3), (3, 1), width_converter::LATENCY as u64),
+        case(width_converter::narrow_converter(8, 4), (4, 1), width_converter::LATENCY as u64),
     ]
 }
 
 #[test]
 fn beats_come_out_in_order_under_every_stall_pattern_and_without_bubbles() {
-    let tools = Tools::discover().expect("tools");
-    for (unit, wide, narrow) in parts() {
-        let files = printed(&unit);
+    let tools = tools();
+    for Case { unit, words, latency } in cases() {
+        assert_lint_clean(&unit);
         let options = Options { parameters: vec![], ..Options::default() };
-        let sim = Simulator::build(&interface(unit.name(), wide, narrow), &files, &tools, options).expect("builds");
+        let sim =
+            Simulator::build(&interface(unit.name(), words, 8), &printed(&unit), &tools, options).expect("builds");
         let n = 600usize;
         let mut r = Random::new(5);
         let data: Vec<i64> = (0..n).map(|_| r.below(256) as i64 - 128).collect();
-        let dims: Dims = BTreeMap::from([("N".to_owned(), n as u64)]);
-        let tensors = BTreeMap::from([("s".to_owned(), Tensor::new(DType::I8, [n], data.clone()))]);
-        let job = Job { dims, tensors };
-        for mode in [StallMode::None, StallMode::IdleSource, StallMode::Backpressure, StallMode::Both] {
+        let job = job(n, data.clone(), n);
+        for mode in StallMode::ALL {
             let run = sim
                 .run(&job, &|_, _| 0, Stalls { mode, seed: 7 }, None)
                 .unwrap_or_else(|e| panic!("{}: {e}", unit.name()));
             assert_eq!(run.outputs["m"].data, data, "{} {mode:?}", unit.name());
             if mode == StallMode::None {
-                assert!(run.cycles <= n as u64 / narrow + 2, "{} takes {} cycles", unit.name(), run.cycles);
+                assert_eq!(run.cycles, n as u64 / words.1 + latency, "cycles of {}", unit.name());
             }
         }
-        let found = lint::lint(&files, unit.name(), &tools).expect("lint runs");
-        assert!(found.is_empty(), "{}: {found:?}", unit.name());
     }
 }
 
-/// Proves the stream rules of a part; `from` and `to` break it on purpose.
-fn proof(unit: &Rc<Unit>, from: &str, to: &str) -> Verdict {
-    let tools = Tools::discover().expect("tools");
-    let rules = include_str!("../../../testbench/formal/stream_rules.v").replace("PART", unit.name());
-    let mut files = printed(unit);
-    for f in &mut files {
-        assert!(from.is_empty() || f.text.contains(from), "{} does not hold `{from}`", f.path);
-        f.text = f.text.replace(from, if from.is_empty() { "" } else { to });
-    }
-    files.push(SourceFile { path: "stream_rules.v".into(), text: rules });
-    prove_formal(&files, "stream_rules", FormalMode::Bmc, 12, &tools).expect("the prover runs")
-}
-
+/// Widening has a `last` that ends a beat anywhere, so its beats are compared cycle by cycle.
 #[test]
-fn handshakes_are_proven_and_a_broken_one_is_refuted() {
-    let register = stream_register::stream_register(4);
-    let queue = fifo::fifo(4, 1);
-    for unit in [&register, &queue] {
-        let verdict = proof(unit, "", "");
-        assert!(matches!(verdict, Verdict::Proven), "{}: {verdict:?}", unit.name());
+fn words_are_gathered_up_to_the_ratio_or_the_last_one() {
+    for ratio in [2usize, 3, 4] {
+        let unit = width_converter::widen_converter(8, ratio as i64);
+        let bench = Bench::new(&format!("widen_{ratio}"), &[Part::new(unit).vector("m_data_o", ratio)]);
+        let mut r = Random::new(12);
+        let cycles: Vec<Cycle> = (0..5000)
+            .map(|t| {
+                // The first thousand cycles never pause.
+                let [valid, ready] = [(); 2].map(|()| i64::from(t < 1000 || r.below(3) != 0));
+                vec![vec![valid, r.below(256) as i64, i64::from(r.below(5) == 0), ready]]
+            })
+            .collect();
+        let outputs = bench.play(&cycles);
+        let mut gathered: Vec<i64> = vec![];
+        let mut due: Option<(Vec<i64>, i64)> = None;
+        for (t, (cycle, now)) in cycles.iter().zip(&outputs).enumerate() {
+            let [valid, word, last, ready] = cycle[0][..] else { panic!("four inputs") };
+            let s_ready = now[0][0];
+            assert_eq!(s_ready, i64::from(due.is_none() || ready == 1), "ratio {ratio} cycle {t}");
+            assert_eq!(now[0][1], i64::from(due.is_some()), "ratio {ratio} cycle {t}: a beat is offered at once");
+            if let Some((words, ends)) = &due {
+                assert_eq!((now[0][2], &now[0][3..]), (*ends, &words[..]), "ratio {ratio} cycle {t}");
+                if ready == 1 {
+                    due = None;
+                }
+            }
+            if valid == 1 && s_ready == 1 {
+                gathered.push(word);
+                if gathered.len() == ratio || last == 1 {
+                    gathered.resize(ratio, 0);
+                    due = Some((std::mem::take(&mut gathered), last));
+                }
+            }
+        }
     }
-    // The spare word is forgotten.
-    let verdict = proof(&register, "spare_q ? held_q : s_data_i", "s_data_i");
-    assert!(matches!(verdict, Verdict::Refuted(_)), "{verdict:?}");
 }
