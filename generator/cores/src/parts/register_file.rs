@@ -109,7 +109,7 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     let comparisons = |f: &bitlathe_spec::Field| u8::from(!(f.max + 1).is_power_of_two()) + u8::from(f.min > 1);
     let comparisons = f64::from(bounded(registers).map(comparisons).sum::<u8>());
     let (bit, field, comparison, once) = match family {
-        Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 8.0),
+        Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 10.0),
         Family::Ecp5 => (1.5, 2.0, 42.0, 18.0),
     };
     Cost::logic(bits * bit + written * field + comparisons * comparison + once, bits)

@@ -227,7 +227,7 @@ impl RequantizeLane {
         let product = match blocks {
             0 => 48.0 * self.acc_bits as f64 - 60.0,
             1 => 0.0,
-            _ => 0.78 * self.acc_bits as f64,
+            _ => self.acc_bits as f64,
         };
         let bias = if self.out_bits < 8 { 12.0 } else { 0.0 };
         let sums = (near + 1) as f64 + bias + planes as f64 * width as f64 + 2.5 * f64::from(u8::from(self.narrow));
@@ -252,7 +252,7 @@ impl RequantizeLane {
                 let sides = if nearest { 1.0 } else { 0.6 };
                 let coarse = if hi >= 16 { window + 15.0 + 0.8 * sides * width as f64 } else { 5.0 };
                 let middle = if hi >= 4 { window + 3.0 + 15.0 * sides } else { 4.0 };
-                random + coarse + middle + window + 8.0 * sides
+                3.0 * random + coarse + middle + window + 8.0 * sides
             }
         }
     }
