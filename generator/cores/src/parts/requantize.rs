@@ -172,11 +172,11 @@ impl RequantizeLane {
         let sum = m.wire("sum", &(&nearby + &biased_zp).extend(&near + 2).wrapping_add(carry.extend(&near + 2)));
         let least = i64::from(self.narrow);
         let negative = if self.narrow { m.wire("negative", &(sum.msb() | !sum.any())) } else { sum.msb() };
-        let under = m.wire("under", &far.select(&whole.msb(), &negative));
+        let under = m.wire("under", &far.select(whole.msb(), &negative));
         let beyond = m.wire("beyond", &sum.slice(out, &near + 2 - out));
         let over = m.wire("over", &far.select(!whole.msb(), !sum.msb() & beyond.any()));
         let clamped = ck.reg("clamped_q", uint(out));
-        clamped.next_when(en, under.select(&lit(least, uint(out)), &sum.slice(0, out)));
+        clamped.next_when(en, under.select(lit(least, uint(out)), sum.slice(0, out)));
         let over_q = ck.reg("over_q", bit());
         over_q.next_when(en, &over);
         let unbiased = concat(&[&!clamped.msb(), &clamped.slice(0, out - 1)]);
