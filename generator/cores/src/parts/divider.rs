@@ -44,16 +44,16 @@ pub fn divider(den_bits: i64, quotient_bits: i64) -> Rc<Unit> {
     let difference = m.wire("difference", &shifted.wrapping_sub(concat(&[&lit(0, bit()), &*divisor])));
     // shifted < 2 * divisor, so the sign of the difference is its top bit.
     let negative = difference.msb();
-    let kept = m.wire("kept", &negative.select(&shifted.slice(0, &d), &difference.slice(0, &d)));
-    remainder.next(take.select(&num.slice(&q, &d), &kept));
+    let kept = m.wire("kept", &negative.select(shifted.slice(0, &d), difference.slice(0, &d)));
+    remainder.next(take.select(num.slice(&q, &d), &kept));
     let moved = m.wire("moved", &concat(&[&*low, &!&negative]));
     m.allow(&moved, "UNUSEDSIGNAL", "the oldest numerator bit is used up");
-    low.next_when(&m.wire("step", &(&take | &*busy)), take.select(&num.slice(0, &q), &moved.slice(0, &q)));
+    low.next_when(&m.wire("step", &(&take | &*busy)), take.select(num.slice(0, &q), moved.slice(0, &q)));
     divisor.next_when(&take, &den);
     let last = m.wire("last", &(&*busy & &steps.bit(0)));
     let fewer = m.wire("fewer", &concat(&[&lit(0, bit()), &*steps]));
     let all = m.wire("all_steps", &concat(&[&lit(1, bit()), &lit(0, uint(&q))]));
-    steps.next(take.select(&all.slice(1, &q), &fewer.slice(1, &q)));
+    steps.next(take.select(all.slice(1, &q), fewer.slice(1, &q)));
     m.allow(&fewer, "UNUSEDSIGNAL", "the step that is done leaves");
     m.allow(&all, "UNUSEDSIGNAL", "one step for each quotient bit");
     busy.next(&take | (&*busy & !&last));

@@ -45,7 +45,7 @@ pub fn max_tree(terms: i64, width: i64) -> Rc<Unit> {
             .output("max_o", &out)
             .done();
     };
-    m.generate_if(n.gt(1), ["g_level", "g_leaf"], level, || out.drive(&values.slice(0, &w)));
+    m.generate_if(n.gt(1), ["g_level", "g_leaf"], level, || out.drive(values.slice(0, &w)));
     m.finish()
 }
 

@@ -46,7 +46,7 @@ pub fn sum_tree(terms: i64, width: i64) -> Rc<Unit> {
             .output("sum_o", &out)
             .done();
     };
-    m.generate_if(n.gt(1), ["g_level", "g_leaf"], level, || out.drive(&values.slice(0, &w)));
+    m.generate_if(n.gt(1), ["g_level", "g_leaf"], level, || out.drive(values.slice(0, &w)));
     m.finish()
 }
 

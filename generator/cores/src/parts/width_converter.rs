@@ -73,7 +73,7 @@ pub fn widen_converter(width: i64, ratio: i64) -> Rc<Unit> {
     let moved = m.wire("moved", &concat(&[&*here, &here.msb()]));
     m.allow(&moved, "UNUSEDSIGNAL", "the highest bit went round to the lowest");
     let first = concat(&[&lit(0, uint(&r - 1)), &lit(1, bit())]);
-    here.next_when(&take, ends.select(&first, &moved.slice(0, &r)));
+    here.next_when(&take, ends.select(&first, moved.slice(0, &r)));
     m.generate_for("g_word", &r, |i| {
         // The first word clears the others, so that a beat cut short holds zeros.
         let mine = m.wire("mine", &here.bit(i));

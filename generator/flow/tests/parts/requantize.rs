@@ -159,30 +159,23 @@ fn two_planes_are_one_sum() {
     let bench = Bench::new("requantize_planes", &shapes.map(|(l, _)| Part::new(l.unit())));
     let mut r = Random::new(23);
     let mut cycles: Vec<Cycle> = vec![];
+    // When a pair's result is there, its accumulators, multiplier, zero point and random number.
     let mut pairs: Vec<(usize, [i64; 2], i64, i64, i64)> = vec![];
     for _ in 0..1000 {
         let acc = [(); 2].map(|()| r.below(1 << 12) as i64 - (1 << 11));
         let (mult, zp, random) = (r.below(256) as i64, r.below(256) as i64 - 128, r.below(1 << 16) as i64);
-        for (plane, acc) in acc.into_iter().enumerate() {
-            for take in 0..=r.below(2) as i64 {
-                // A cycle that takes nothing, or the one that takes this plane.
-                let idle = vec![1, 77, 99, 0, 1, 0];
-                let mut inputs = if take == 0 { vec![1, acc, mult, 1, plane as i64, zp] } else { idle };
-                inputs[5] = zp;
-                if take == 0 && plane == 1 {
-                    pairs.push((cycles.len() + LATENCY as usize, [0; 2], mult, zp, random));
-                }
-                let values = shapes.map(|(l, _)| {
-                    let mut values = inputs.clone();
-                    values.extend((l.rounding == Rounding::Stochastic).then_some(random));
-                    values
-                });
-                cycles.push(values.to_vec());
-            }
+        let mut push = |inputs: Vec<i64>| {
+            let with_random = |l: &RequantizeLane| (l.rounding == Rounding::Stochastic).then_some(random);
+            let values = shapes.iter().map(|(l, _)| inputs.iter().copied().chain(with_random(l)).collect());
+            cycles.push(values.collect());
+            cycles.len()
+        };
+        push(vec![1, acc[0], mult, 1, 0, zp]);
+        for _ in 0..r.below(3) {
+            push(vec![1, 77, 99, 0, 1, zp]);
         }
-        if let Some(pair) = pairs.last_mut() {
-            pair.1 = acc;
-        }
+        let taken = push(vec![1, acc[1], mult, 1, 1, zp]) - 1;
+        pairs.push((taken + LATENCY as usize, acc, mult, zp, random));
     }
     cycles.extend(vec![cycles[0].clone(); LATENCY as usize]);
     let outputs = bench.play(&cycles);

@@ -142,11 +142,13 @@ fn a_fill_is_read_back_at_every_port_of_either_bank() {
         read(&mut cycles, 1, &x[1]);
         idle(&mut cycles, None, 0, 0, 0);
         let outputs = bench.play(&cycles);
-        for part in 0..2 {
-            // x_ready_o, full_o, final_o, then the ports.
-            assert_eq!(outputs[freed][part][..2], [0, 3], "a set waits while both banks are full");
-            for (t, port, sum) in &expected {
-                assert_eq!(outputs[*t][part][3 + port], *sum, "{table:?}, part {part}, port {port}, cycle {t}");
+        // x_ready_o, full_o, final_o, then the ports.
+        for out in &outputs[freed] {
+            assert_eq!(out[..2], [0, 3], "a set waits while both banks are full");
+        }
+        for (t, port, sum) in &expected {
+            for (part, out) in outputs[*t].iter().enumerate() {
+                assert_eq!(out[3 + port], *sum, "{table:?}, part {part}, port {port}, cycle {t}");
             }
         }
     }
