@@ -124,6 +124,12 @@ fn constants_by_hand() {
     assert_eq!(Pwl::new(0.0625, 8, 2), Ok(Pwl { step: 5909, points: vec![255, 180, 128] }));
     assert_eq!(Base2::table(3, 8).map(|m| m.values), Ok(vec![255, 234, 214, 197, 180, 165, 152, 139]));
     assert_eq!(Base2::line(3, 8).map(|m| m.values), Ok(vec![256, 240, 224, 208, 192, 176, 160, 144]));
+    // Fine scales show every digit of the constants, coarse ones those of log2(e).
+    let fine = 2f64.powi(-30);
+    assert_eq!(LinMax::new(fine, 1), Ok(LinMax { octave: 744_210_459, intercept: 1_454_615_347, n: 1 }));
+    let (linear, constant) = (2_838_835, 3_069_962_627_197);
+    assert_eq!(IBert::new(2f64.powi(-20), 1), Ok(IBert { octave: 726_769, linear, constant, n: 1 }));
+    assert_eq!(LinMaxPlus::new(150.0, 18).map(|m| m.step), Ok(14_182_269));
     let table = ExpTable::new(0.05, 18).unwrap().values;
     // exp(-0.05) · 262143 = 249358.1; exp(-12.75) · 262143 = 0.76.
     assert_eq!((table.len(), table[0], table[1], table[255]), (256, 262_143, 249_358, 1));
