@@ -40,6 +40,7 @@ bench: setup
 	$(BITLATHE) synth examples/ternary-sherry.toml --flow xcup
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
 	cargo run --quiet -p bitlathe-flow --example cost_model
+	cargo run --quiet -p bitlathe-golden --example softmax_accuracy
 
 clean:
 	rm -rf build

@@ -345,6 +345,17 @@ fn long_flat_rows_collapse_in_u8() {
     }
 }
 
+/// The figure of the documentation: what u8 loses of a long row, whatever the method.
+#[test]
+fn long_rows_lose_a_third_in_u8() {
+    let rows = Rows { n: 1024, sigma: 1.0, count: 4, seed: 7 };
+    for method in [Method::ExpTable { width: 18 }, Method::ShiftMax { n: 16 }] {
+        for point in sweep(method, Output::U8, &rows, &[0.03, 0.05, 0.1]).unwrap() {
+            assert!((point.figures.total_variation - 0.36).abs() < 0.01, "{method}: {point:?}");
+        }
+    }
+}
+
 #[test]
 fn one_element_saturates() {
     for method in Method::ALL {
