@@ -116,7 +116,7 @@ impl Softmax {
     }
 }
 
-/// Normal numbers by the polar form of Box and Muller over splitmix64 (Steele et al. 2014).
+/// Normal numbers by Box and Muller (1958) over splitmix64 (Steele et al. 2014).
 fn normal(seed: u64, count: usize) -> Vec<f64> {
     let mut state = seed;
     let mut uniform = || {

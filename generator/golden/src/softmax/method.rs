@@ -154,7 +154,7 @@ pub(super) fn check_scale(scale: f64) -> Result<(), ExponentialError> {
     if scale.is_finite() && scale > 0.0 { Ok(()) } else { Err(ExponentialError::NotPositive(scale)) }
 }
 
-/// Few enough bits that a double decides every rounding of a table, many enough to be of use.
+/// Few enough bits that a table entry in double precision is off by less than 2^-20 of its unit before it is rounded.
 pub(super) fn check_width(width: u32) -> Result<(), ExponentialError> {
     if (8..=24).contains(&width) { Ok(()) } else { Err(ExponentialError::Width(width)) }
 }
