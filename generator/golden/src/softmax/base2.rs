@@ -8,7 +8,7 @@ use super::row::half_up;
 /// Fraction bits of t = d·C.
 const STEP_BITS: u32 = 16;
 /// Bits of C: scales up to 177.
-pub const MOST_STEP_BITS: u32 = 24;
+const MOST_STEP_BITS: u32 = 24;
 
 /// `linmax-plus`: t = d·C, q = t >> 16, f = t mod 2^16, e = half-up((B - A·f / 2^16) / 2^q), one rounding.
 ///

@@ -184,6 +184,7 @@ fn what_does_not_fit_is_refused_with_what_does() {
     assert!(Method::LinMax { n: 56 }.exponential(0.02).is_ok());
     assert!(text(Method::IBert { n: 1 }, 1e-10).contains("too fine"));
     assert!(text(Method::ShiftMax { n: 1 }, 1e-300).contains("too fine"));
+    assert!(text(Method::ShiftMax { n: 1 }, 2f64.powi(-63)).contains("too fine"));
     assert!(text(Method::LinMaxPlus { width: 18 }, 1e-6).contains("5.288e-6 to 177.4"));
     assert!(Method::LinMaxPlus { width: 18 }.exponential(177.4).is_ok());
     assert!(text(Method::Pwl { width: 18, segments: 3 }, 0.05).contains("1, 2, 4 or 8"));
@@ -477,6 +478,34 @@ proptest! {
         }
         let logs = run(&model(method, scale, Output::Log2x4), &x).y.data;
         prop_assert!(logs.into_iter().eq(e.iter().map(|e| logarithm(*e, sum))));
+    }
+
+    /// Every scale and n that are not refused: no value leaves the proven width, at octave ends least of all.
+    #[test]
+    fn legal_constants_stay_within_the_width(
+        exponent in -40f64..0.6, n in 1u32..63, octave in 0u64..70, near in -2i64..3, which in 0usize..3
+    ) {
+        let scale = exponent.exp2();
+        let method = [Method::LinMax { n }, Method::IBert { n }, Method::ShiftMax { n }][which];
+        let made = match method.exponential(scale) {
+            Ok(made) => made,
+            Err(e) => {
+                let constants = matches!(e, ExponentialError::Coarse { .. } | ExponentialError::Fine { .. });
+                let shifts = matches!(e, ExponentialError::Shifts { most, .. } if n > most);
+                prop_assert!(constants || shifts);
+                return Ok(());
+            }
+        };
+        let steps = match &made {
+            Exponential::LinMax(m) => m.octave,
+            Exponential::IBert(m) => m.octave,
+            Exponential::ShiftMax(m) => m.octave * 16 / 23,
+            _ => unreachable!(),
+        };
+        let d = (octave * steps).saturating_add_signed(near).min(u64::from(u32::MAX));
+        let expected = by_definition(&made, d);
+        prop_assert_eq!(i128::from(made.at(d)), expected);
+        prop_assert!((0..=i128::from(made.largest())).contains(&expected) && made.largest() < 1 << 63);
     }
 
     /// Adding a constant to a row changes nothing, save for the running maxima of an online walk.
