@@ -41,6 +41,7 @@ pub fn plain(loops: Vec<LoopVar>, lanes: Vec<LaneVar>, lane_bits: i64, axes: Vec
 }
 
 /// A tensor with how it travels: over a stream of its name, or as the value of a register field of its name.
+#[derive(Clone)]
 pub struct Carry {
     /// Name of tensor, stream and field.
     pub name: &'static str,
