@@ -133,6 +133,7 @@ pub fn element(name: &str, tensor: &str, index: usize, max: u64, doc: &str) -> F
 /// The registers that every core begins with: identification, and sticky errors (its own first).
 pub fn common_registers(errors: &[(&str, &str)]) -> Vec<Register> {
     let magic = field("magic", Access::ReadOnly, (MAGIC, MAGIC), MAGIC, FieldValue::None, "\"BLTG\"");
+    let magic = Field { width: 32, ..magic };
     let mut bits: Vec<Field> = errors.iter().enumerate().map(|(n, (name, doc))| sticky(name, n as u32, doc)).collect();
     bits.push(sticky(CONFIG_ERROR, errors.len() as u32, "A write of an illegal value was refused."));
     vec![register("id", 0x00, vec![magic], "Identification."), register("status", 0x04, bits, "Sticky errors.")]
