@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bitlathe_cores::pairwise::Space;
 use bitlathe_cores::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 use bitlathe_spec::{
     Carrier, DType, DimSpec, Dims, Family, Interface, Job, Role, Rounding, Scalar, TARGETS, Target, Tensor, TensorSpec,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The kind.
 pub struct Demo;
@@ -181,14 +182,8 @@ impl Kind for Demo {
             Ok(Box::new(DemoCore { config, warnings: issues }))
         }
     }
-    fn legal_pairs(&self) -> Vec<Value> {
-        vec![]
-    }
-    fn cross_size(&self) -> u64 {
-        0
-    }
-    fn crossed(&self, _: u64) -> Option<Value> {
-        None
+    fn space(&self) -> Space {
+        Space { options: vec![], base: |_| json!({}), legal: |_| false, acts: |_, _, _| false, decide: &[] }
     }
     fn random_configs(&self, _: &Target, _: u64, _: usize) -> Vec<Value> {
         vec![]

@@ -1,7 +1,7 @@
 //! What the configs of all kinds have in common: the device, the name, the shift, and their checks.
 
 use bitlathe_hdl::{Code, Errors};
-use bitlathe_spec::{TARGETS, Target};
+use bitlathe_spec::{Dims, TARGETS, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,11 @@ pub fn check_name(name: &str, issues: &mut Vec<Issue>) {
         let help = format!("begin with a letter; letters, digits, - and _ only, such as `core_{kept}`");
         issues.push(issue("C002", "name", message, help));
     }
+}
+
+/// A size of a job.
+pub fn dim(dims: &Dims, name: &str) -> i64 {
+    dims.get(name).copied().unwrap_or(1) as i64
 }
 
 /// Name of the top module.

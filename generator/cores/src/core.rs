@@ -8,6 +8,8 @@ use bitlathe_hdl::Checked;
 use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor};
 use serde::Serialize;
 
+use crate::pairwise::Space;
+
 /// A kind of core, such as `ternary-gemm`.
 pub trait Kind: Sync {
     /// The `kind` in a config.
@@ -20,13 +22,8 @@ pub trait Kind: Sync {
     fn starter(&self, target: &Target) -> String;
     /// Checks a document that already obeys the schema and makes the core; otherwise all errors at once.
     fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>>;
-    /// Configs that together hold every legal pair of options, small enough to simulate; each is `kind`-complete.
-    fn legal_pairs(&self) -> Vec<serde_json::Value>;
-    /// Number of points in the full cross of all option values.
-    fn cross_size(&self) -> u64;
-    /// The config at a point of the full cross, small enough to simulate; `None` where it is illegal, or where an option
-    /// without effect there has another value than its first, so that every core appears once.
-    fn crossed(&self, point: u64) -> Option<serde_json::Value>;
+    /// All options that tests vary, small enough to simulate.
+    fn space(&self) -> Space;
     /// Legal configs for a target, drawn at random for judging the cost model.
     fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value>;
 }

@@ -3,10 +3,11 @@
 mod boundary;
 mod common;
 mod core;
-mod pairwise;
+pub mod pairwise;
 pub mod parts;
 pub mod quantizer;
 pub mod random;
+mod room;
 pub mod ternary_gemm;
 
 pub use crate::core::*;

@@ -1,6 +1,5 @@
-//! A small set of configs that together try every pair of option values that some legal config tries.
-//!
-//! Used by the tests of every kind of core: most faults need at most two options to meet.
+//! The options of a kind of core as a space: its full cross, and a small set of configs that together try every pair of option
+//! values that some legal config tries. Most faults need at most two options to meet.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +10,18 @@ use crate::random::Random;
 /// One option: its table, its key, and the values it may take.
 pub type OptionValues = (&'static str, &'static str, Vec<Value>);
 
-/// What the cover is made of.
-pub struct Space<'a> {
+/// All options of a kind, with what decides whether they are legal together.
+pub struct Space {
     /// All options; the first value of each is the one that stands where the option has no effect.
     pub options: Vec<OptionValues>,
     /// The rest of a config, with the given name.
     pub base: fn(&str) -> Value,
     /// Whether a config is legal.
-    pub legal: &'a dyn Fn(&Value) -> bool,
+    pub legal: fn(&Value) -> bool,
     /// Whether the option `table.key` has an effect in a config.
     pub acts: fn(&Value, &str, &str) -> bool,
     /// Keys that legality and effect depend on.
-    pub decide: &'a [&'static str],
+    pub decide: &'static [&'static str],
 }
 
 /// An option by number with one of its values.
@@ -31,7 +30,7 @@ type Choice = (usize, usize);
 /// Draws that compete for the next config of the cover.
 const CANDIDATES: usize = 120;
 
-impl Space<'_> {
+impl Space {
     /// The config of a choice of one value for every option.
     pub fn config(&self, choice: &[usize], name: &str) -> Value {
         let mut c = (self.base)(name);
@@ -51,8 +50,8 @@ impl Space<'_> {
         self.options.iter().map(|o| o.2.len() as u64).product()
     }
 
-    /// The config at a point of the full cross, whose digits are the values of the options. `None` where it is illegal or an
-    /// option without effect does not have its first value.
+    /// The config at a point of the full cross, whose digits are the values of the options. `None` where it is illegal, or where
+    /// an option without effect has another value than its first, so that every core appears once.
     pub fn crossed(&self, point: u64) -> Option<Value> {
         let mut rest = point;
         let mut digit = |values: &Vec<Value>| {
@@ -116,7 +115,7 @@ impl Space<'_> {
         found
     }
 
-    /// The cover, found greedily; the same every time.
+    /// Configs that together try every pair, found greedily; the same every time.
     pub fn cover(&self) -> Vec<Value> {
         let mut r = Random::new(1);
         let mut open = self.reachable();

@@ -4,7 +4,7 @@ use bitlathe_cores::kinds;
 
 /// Every file of every legal pair of options, with a name for messages.
 fn files() -> Vec<(String, String)> {
-    let configs = kinds().iter().flat_map(|k| k.legal_pairs().into_iter().map(move |c| (k, c)));
+    let configs = kinds().iter().flat_map(|k| k.space().cover().into_iter().map(move |c| (k, c)));
     let files = configs.flat_map(|(kind, config)| {
         let core = kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
         let design = core.rtl().unwrap_or_else(|e| panic!("{config}: {e}"));

@@ -31,7 +31,7 @@ fn main() -> Result<ExitCode, Failed> {
     for kind in kinds() {
         let points: Box<dyn Iterator<Item = u64>> = match count {
             Some(count) => Box::new(draw(*kind, count as usize, seed).into_iter()),
-            None => Box::new(0..kind.cross_size()),
+            None => Box::new(0..kind.space().cross_size()),
         };
         failed += sweep(*kind, points, count, &tools)?;
     }
@@ -40,15 +40,15 @@ fn main() -> Result<ExitCode, Failed> {
 
 /// Points of legal cores, each once.
 fn draw(kind: &dyn Kind, count: usize, seed: u64) -> BTreeSet<u64> {
-    let mut random = Random::new(seed);
+    let (mut random, space) = (Random::new(seed), kind.space());
     let mut points = BTreeSet::new();
     // A cross with fewer legal cores than asked for gives those that so many draws find.
     for _ in 0..10_000 * count {
-        if points.len() == count || kind.cross_size() == 0 {
+        if points.len() == count || space.cross_size() == 0 {
             break;
         }
-        let point = random.below(kind.cross_size());
-        if kind.crossed(point).is_some() {
+        let point = random.below(space.cross_size());
+        if space.crossed(point).is_some() {
             points.insert(point);
         }
     }
@@ -57,8 +57,9 @@ fn draw(kind: &dyn Kind, count: usize, seed: u64) -> BTreeSet<u64> {
 
 /// Simulates the cores at the points and gives the number of those that fail.
 fn sweep(kind: &dyn Kind, points: impl Iterator<Item = u64>, count: Option<u64>, tools: &Tools) -> Result<u64, Failed> {
-    let (started, mut cores, mut compared, mut failed) = (Instant::now(), 0, 0, 0);
-    let mut points = points.filter_map(|point| Some((point, kind.crossed(point)?))).peekable();
+    let (started, space) = (Instant::now(), kind.space());
+    let (mut cores, mut compared, mut failed) = (0, 0, 0);
+    let mut points = points.filter_map(|point| Some((point, space.crossed(point)?))).peekable();
     while points.peek().is_some() {
         let chunk: Vec<(u64, Value)> = points.by_ref().take(CHUNK).collect();
         let last = chunk.last().map_or(0, |c| c.0);
@@ -82,7 +83,7 @@ fn sweep(kind: &dyn Kind, points: impl Iterator<Item = u64>, count: Option<u64>,
         }
         let done = match count {
             Some(count) => format!("{cores} of {count} cores"),
-            None => format!("{cores} cores, {:.1} % of the cross", 100.0 * last as f64 / kind.cross_size() as f64),
+            None => format!("{cores} cores, {:.1} % of the cross", 100.0 * last as f64 / space.cross_size() as f64),
         };
         eprintln!("{}: {done}, {failed} failed, {:.0} s", kind.name(), started.elapsed().as_secs_f64());
     }

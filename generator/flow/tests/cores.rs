@@ -16,7 +16,7 @@ use model::check;
 fn configs() -> Vec<(&'static dyn Kind, Value)> {
     let only = std::env::var("BITLATHE_KIND").ok();
     let chosen = kinds().iter().filter(|k| only.as_deref().is_none_or(|o| o == k.name()));
-    chosen.flat_map(|k| k.legal_pairs().into_iter().map(move |c| (*k, c))).collect()
+    chosen.flat_map(|k| k.space().cover().into_iter().map(move |c| (*k, c))).collect()
 }
 
 fn configure(kind: &dyn Kind, config: &Value) -> Box<dyn Core> {

@@ -158,10 +158,17 @@ fn blocks(hw: &Hardware) -> Vec<Block> {
             block("Histogram", format!("{lanes}, 129 bins"), &["x"]),
             block("Quartiles", "scan of the bins".into(), &["Histogram"]),
             block("Regions", lanes.clone(), &["x", "Quartiles"]),
-            block("Scale", lanes, &["Regions"]),
+            block("Scale", lanes, &with_scale(hw, "Regions")),
         ],
-        _ => vec![block("Lanes", lanes, &["x"])],
+        _ => vec![block("Lanes", lanes, &with_scale(hw, "x"))],
     }
+}
+
+/// What feeds the lanes that scale: the elements, and the parameters that come as streams.
+fn with_scale(hw: &Hardware, elements: &'static str) -> Vec<&'static str> {
+    let streamed = hw.scaled().is_some_and(|s| s.per_channel);
+    let parameters = hw.parameters().into_iter().filter(|_| streamed).map(|p| p.name);
+    std::iter::once(elements).chain(parameters).collect()
 }
 
 /// Ranges proven when the core was made.

@@ -26,64 +26,44 @@ use bitlathe_spec::{Dims, Family, Interface, Job, Stream, Target, Tensor};
 
 pub use config::{Config, Derived};
 
-use crate::common;
-use crate::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::common::dim;
+use crate::pairwise::Space;
+use crate::random::Random;
+use crate::room::Room;
+use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct Quantizer;
 
-impl Kind for Quantizer {
-    fn name(&self) -> &'static str {
-        "quantizer"
+impl Room for Quantizer {
+    type Config = Config;
+    type Core = Configured;
+    const NAME: &'static str = "quantizer";
+    const ABOUT: &'static str = "wide integers to few bits: nine methods, five roundings, one beat a cycle";
+
+    fn core(config: Config) -> Result<Configured, Vec<Issue>> {
+        Ok(Configured(config.derive()?))
     }
 
-    fn about(&self) -> &'static str {
-        "wide integers to few bits: nine methods, five roundings, one beat a cycle"
-    }
-
-    fn schema(&self) -> serde_json::Value {
-        serde_json::to_value(schemars::schema_for!(Config)).unwrap_or_default()
-    }
-
-    fn starter(&self, target: &Target) -> String {
+    fn starter(target: &Target) -> String {
         options::starter(target)
     }
 
-    fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>> {
-        let read = serde_json::from_value(document.clone());
-        let config: Config = read.map_err(|e| common::unreadable(self.name(), &e))?;
-        let core = Configured(config.derive()?);
-        common::check_top(core.name(), &core.rtl())?;
-        Ok(Box::new(core))
+    fn space() -> Space {
+        options::space()
     }
 
-    fn legal_pairs(&self) -> Vec<serde_json::Value> {
-        options::legal_pairs()
-    }
-
-    fn cross_size(&self) -> u64 {
-        options::space().cross_size()
-    }
-
-    fn crossed(&self, point: u64) -> Option<serde_json::Value> {
-        options::space().crossed(point)
-    }
-
-    fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value> {
-        options::random_configs(target, seed, count)
+    fn random_config(target: &Target, random: &mut Random) -> serde_json::Value {
+        options::random_config(target, random)
     }
 }
 
 /// A configured core.
-struct Configured(Derived);
-
-fn dim(dims: &Dims, name: &str) -> i64 {
-    dims.get(name).copied().unwrap_or(1) as i64
-}
+pub struct Configured(Derived);
 
 impl Core for Configured {
     fn kind(&self) -> &'static str {
-        "quantizer"
+        Quantizer::NAME
     }
 
     fn name(&self) -> &str {
@@ -205,49 +185,5 @@ impl Core for Configured {
 
     fn reference(&self, job: &Job) -> BTreeMap<String, Vec<f64>> {
         stimulus::reference(&self.0, job)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_pair_of_options_makes_a_checked_design_whose_ports_are_the_interface() {
-        let mut failures = vec![];
-        for config in Quantizer.legal_pairs() {
-            let core = Quantizer.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
-            let design = match core.rtl() {
-                Ok(design) => design,
-                Err(e) => {
-                    failures.push(format!("{config}\n{e}"));
-                    continue;
-                }
-            };
-            let ports: Vec<String> = design.top_manifest().ports.into_iter().map(|p| p.name).collect();
-            for s in core.interface().streams {
-                assert!(ports.iter().any(|p| p.starts_with(&format!("{}_valid", s.name))), "{config}: {}", s.name);
-            }
-        }
-        assert!(failures.is_empty(), "{}", failures.join("\n"));
-    }
-
-    #[test]
-    fn every_job_is_legal_and_has_outputs() {
-        for config in Quantizer.legal_pairs() {
-            let core = Quantizer.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
-            let interface = core.interface();
-            let jobs = core.corners().into_iter().map(|c| c.job).chain((0..6).map(|s| core.random_job(s)));
-            for job in jobs {
-                core.check_job(&job).unwrap_or_else(|e| panic!("{config}: {e}"));
-                let outputs = core.golden(&job);
-                assert!(!outputs.is_empty(), "{config}");
-                let mut dims = Dims::new();
-                for (name, tensor) in job.tensors.iter().chain(&outputs) {
-                    let spec = interface.tensor(name).unwrap_or_else(|| panic!("{config}: {name}"));
-                    spec.bind(tensor, &mut dims).unwrap_or_else(|e| panic!("{config}: {e}"));
-                }
-            }
-        }
     }
 }

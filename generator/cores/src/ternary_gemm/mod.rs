@@ -27,57 +27,41 @@ use bitlathe_spec::{DType, Dims, Family, Interface, Job, Stream, Target, Tensor}
 pub use config::{Config, Derived};
 use schedule::JobSize;
 
-use crate::common;
+use crate::common::dim;
+use crate::pairwise::Space;
 use crate::parts::requantize::Shift;
-use crate::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::random::Random;
+use crate::room::Room;
+use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct TernaryGemm;
 
-impl Kind for TernaryGemm {
-    fn name(&self) -> &'static str {
-        "ternary-gemm"
+impl Room for TernaryGemm {
+    type Config = Config;
+    type Core = Configured;
+    const NAME: &'static str = "ternary-gemm";
+    const ABOUT: &'static str = "matrix product with ternary weights by table lookup";
+
+    fn core(config: Config) -> Result<Configured, Vec<Issue>> {
+        Ok(Configured(config.derive()?))
     }
 
-    fn about(&self) -> &'static str {
-        "matrix product with ternary weights by table lookup"
-    }
-
-    fn schema(&self) -> serde_json::Value {
-        serde_json::to_value(schemars::schema_for!(Config)).unwrap_or_default()
-    }
-
-    fn starter(&self, target: &Target) -> String {
+    fn starter(target: &Target) -> String {
         options::starter(target)
     }
 
-    fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>> {
-        let read = serde_json::from_value(document.clone());
-        let config: Config = read.map_err(|e| common::unreadable(self.name(), &e))?;
-        let core = Configured(config.derive()?);
-        common::check_top(core.name(), &core.rtl())?;
-        Ok(Box::new(core))
+    fn space() -> Space {
+        options::space()
     }
 
-    fn legal_pairs(&self) -> Vec<serde_json::Value> {
-        options::legal_pairs()
-    }
-
-    fn cross_size(&self) -> u64 {
-        options::space().cross_size()
-    }
-
-    fn crossed(&self, point: u64) -> Option<serde_json::Value> {
-        options::space().crossed(point)
-    }
-
-    fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value> {
-        options::random_configs(target, seed, count)
+    fn random_config(target: &Target, random: &mut Random) -> serde_json::Value {
+        options::random_config(target, random)
     }
 }
 
 /// A configured core.
-struct Configured(Derived);
+pub struct Configured(Derived);
 
 impl Configured {
     fn encoding(&self) -> Option<Encoding> {
@@ -92,13 +76,9 @@ impl Configured {
     }
 }
 
-fn dim(dims: &Dims, name: &str) -> i64 {
-    dims.get(name).copied().unwrap_or(1) as i64
-}
-
 impl Core for Configured {
     fn kind(&self) -> &'static str {
-        "ternary-gemm"
+        TernaryGemm::NAME
     }
 
     fn name(&self) -> &str {
@@ -288,13 +268,12 @@ impl Core for Configured {
 
 #[cfg(test)]
 mod tests {
-    use bitlathe_spec::Dir;
-
     use super::*;
+    use crate::Kind;
 
     fn cores() -> Vec<Box<dyn Core>> {
         let make = |c: &serde_json::Value| TernaryGemm.configure(c).unwrap_or_else(|e| panic!("{c}: {e:?}"));
-        TernaryGemm.legal_pairs().iter().map(make).collect()
+        options::space().cover().iter().map(make).collect()
     }
 
     fn core(weights: serde_json::Value, group: u32) -> Box<dyn Core> {
@@ -381,44 +360,5 @@ mod tests {
         let core = core(serde_json::json!({"planes": 2}), 3);
         let dims = [("T", 3), ("K", 50), ("M", 7)].map(|(n, v)| (n.to_owned(), v)).into();
         assert_eq!((core.useful_ops(&dims), core.ops_per_cycle()), (3 * 50 * 7 * 2, 48));
-    }
-
-    /// The hardware is held against these cycles by every `verify`.
-    #[test]
-    fn the_cycles_of_single_beats_are_those_of_the_whole_job() {
-        for core in cores() {
-            let dims = core.random_job(3).dims;
-            let streams = core.interface().streams;
-            let beats = core.beat_cycles(&dims).unwrap();
-            assert_eq!(beats.len(), streams.len());
-            for (stream, beats) in streams.iter().zip(&beats) {
-                assert_eq!(beats.len() as u64, stream.layout.beats(&dims).unwrap(), "{}", stream.name);
-                assert!(beats.is_sorted_by(|a, b| a < b), "{}", stream.name);
-            }
-            assert_eq!(beats.last().and_then(|y| y.last()), Some(&(core.schedule(&dims) - 1)), "{}", core.config());
-        }
-    }
-
-    /// A stream that no block takes would be missing in the block diagram of the datasheet.
-    #[test]
-    fn every_stream_stands_in_the_block_diagram() {
-        for core in cores() {
-            let blocks = core.about().blocks;
-            for stream in core.interface().streams.iter().filter(|s| s.dir == Dir::In) {
-                assert!(blocks.iter().any(|b| b.from.contains(&stream.name)), "{}: {}", core.config(), stream.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_pair_of_options_makes_a_checked_design_whose_ports_are_the_interface() {
-        for config in TernaryGemm.legal_pairs() {
-            let core = TernaryGemm.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
-            let design = core.rtl().unwrap_or_else(|e| panic!("{config}: {e}"));
-            let ports: Vec<String> = design.top_manifest().ports.into_iter().map(|p| p.name).collect();
-            for s in core.interface().streams {
-                assert!(ports.iter().any(|p| p.starts_with(&format!("{}_valid", s.name))), "{config}: {}", s.name);
-            }
-        }
     }
 }

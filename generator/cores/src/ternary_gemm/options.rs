@@ -3,9 +3,10 @@
 use bitlathe_spec::{Family, Target};
 use serde_json::{Value, json};
 
-use super::config::Config;
+use super::TernaryGemm;
 use crate::pairwise::{OptionValues, Space};
 use crate::random::Random;
+use crate::room::legal;
 
 /// A commented config for a target.
 pub fn starter(target: &Target) -> String {
@@ -76,7 +77,7 @@ fn all_options() -> Vec<OptionValues> {
 }
 
 /// All options with what decides whether they are legal together.
-pub fn space() -> Space<'static> {
+pub fn space() -> Space {
     Space {
         options: all_options(),
         base: |name| {
@@ -85,14 +86,10 @@ pub fn space() -> Space<'static> {
                 "act": {}, "parallel": {}, "lookup": {"tree": "fabric"}, "weights": {}, "output": {},
             })
         },
-        legal: &legal,
+        legal: legal::<TernaryGemm>,
         acts,
         decide: &["style", "group", "encoding", "batch", "planes", "kind", "per_row"],
     }
-}
-
-fn legal(c: &Value) -> bool {
-    serde_json::from_value::<Config>(c.clone()).is_ok_and(|c| c.derive().is_ok())
 }
 
 /// Whether an option has an effect: exact sums have no rounding, styles without tables no group.
@@ -103,11 +100,6 @@ fn acts(config: &Value, table: &str, key: &str) -> bool {
         ("lookup", "group") => config["lookup"]["style"] == "lutram" || config["lookup"]["style"] == "mux",
         _ => true,
     }
-}
-
-/// Configs that together try every pair of option values that some legal config tries.
-pub fn legal_pairs() -> Vec<Value> {
-    space().cover()
 }
 
 /// Sizes that [`random_configs`] draws from: lowest value and number of values.
@@ -129,20 +121,8 @@ fn sizes(family: Family) -> Sizes {
     }
 }
 
-/// Legal configs of realistic size for a target, with every option in play; the common values come up more often.
-pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
-    let mut r = Random::new(seed);
-    let mut out = vec![];
-    while out.len() < count {
-        let c = random_config(target, &mut r, out.len());
-        if legal(&c) {
-            out.push(c);
-        }
-    }
-    out
-}
-
-fn random_config(target: &Target, r: &mut Random, number: usize) -> Value {
+/// A config of realistic size, with every option in play; the common values come up more often.
+pub fn random_config(target: &Target, r: &mut Random) -> Value {
     let size = sizes(target.family);
     let between = |r: &mut Random, (low, values): (u64, u64)| low + r.below(values);
     let of = |r: &mut Random, values: &[&'static str]| r.pick(values).unwrap_or_default();
@@ -150,8 +130,7 @@ fn random_config(target: &Target, r: &mut Random, number: usize) -> Value {
     let low = r.below(12);
     let shift = if r.below(3) == 0 { json!([low, low + 1 + r.below(12)]) } else { json!(8 + r.below(17)) };
     json!({
-        "kind": "ternary-gemm", "name": format!("random{number}"), "target": {"name": target.name},
-        "shape": {"k_max": between(r, size.k_max), "m_max": between(r, size.m_max)},
+        "target": {}, "shape": {"k_max": between(r, size.k_max), "m_max": between(r, size.m_max)},
         "act": {"bits": r.pick(&[4, 8, 8, 16]).unwrap_or(8)},
         "parallel": {
             "k_lanes": between(r, size.k_lanes), "m_lanes": between(r, size.m_lanes), "batch": r.pick(&[1, 1, 2]).unwrap_or(1),
@@ -194,24 +173,16 @@ mod tests {
         live.iter().enumerate().flat_map(pair).collect()
     }
 
-    #[test]
-    fn the_cover_is_legal_and_small() {
-        let pairs = legal_pairs();
-        assert!(pairs.len() <= 45, "{} configs", pairs.len());
-        assert!(pairs.iter().all(legal));
-        assert_eq!(pairs, legal_pairs(), "the cover is the same every time");
-    }
-
     /// Draws thousands of legal configs blindly: no pair that acts in one of them may be missing from the cover.
     #[test]
     fn no_legal_config_holds_a_pair_that_the_cover_lacks() {
-        let covered: std::collections::BTreeSet<String> = legal_pairs().iter().flat_map(tried).collect();
         let space = space();
+        let covered: std::collections::BTreeSet<String> = space.cover().iter().flat_map(tried).collect();
         let mut r = Random::new(77);
         let mut drawn = 0;
         for _ in 0..20_000 {
             let c = space.config(&space.draw(&mut r), "drawn");
-            if legal(&c) {
+            if (space.legal)(&c) {
                 drawn += 1;
                 for pair in tried(&c) {
                     assert!(covered.contains(&pair), "{pair}");
@@ -219,46 +190,5 @@ mod tests {
             }
         }
         assert!(drawn > 2_000, "only {drawn} of the draws are legal");
-    }
-
-    #[test]
-    fn the_cross_holds_the_cover_and_every_core_once() {
-        let named = |mut c: Value| {
-            c["name"] = json!("same");
-            c.to_string()
-        };
-        let points = (0..space().cross_size()).step_by(977);
-        let crossed: Vec<String> = points.filter_map(|p| space().crossed(p)).map(named).collect();
-        let distinct: std::collections::BTreeSet<&String> = crossed.iter().collect();
-        assert!(crossed.len() > 100 && distinct.len() == crossed.len(), "{}", crossed.len());
-        let options = all_options();
-        for config in legal_pairs() {
-            let digit = |(table, key, values): &OptionValues| {
-                let acting = acts(&config, table, key);
-                values.iter().position(|v| acting && *v == config[*table][*key]).unwrap_or(0)
-            };
-            let point = options.iter().rev().fold(0, |n, o| n * o.2.len() as u64 + digit(o) as u64);
-            assert!(space().crossed(point).is_some(), "{config}");
-        }
-    }
-
-    #[test]
-    fn starters_are_legal_on_every_target() {
-        for target in bitlathe_spec::TARGETS {
-            let document: toml::Table = starter(target).parse().unwrap_or_else(|e| panic!("{}: {e}", target.name));
-            let config = serde_json::to_value(document).unwrap();
-            assert!(legal(&config), "{}", target.name);
-        }
-    }
-
-    #[test]
-    fn random_configs_are_legal_and_follow_from_the_seed() {
-        for target in bitlathe_spec::TARGETS {
-            let configs = random_configs(target, 7, 12);
-            assert_eq!(configs.len(), 12);
-            assert!(configs.iter().all(legal));
-            assert_eq!(configs, random_configs(target, 7, 12));
-            assert_ne!(configs, random_configs(target, 8, 12));
-        }
     }
 }
