@@ -370,8 +370,110 @@ impl Config {
         let Some(busy) = hw.row_latency().filter(|l| *l > hw.beats_max()) else { return vec![] };
         let beats = hw.beats_max();
         let message = format!("a row has {beats} beats at most, its reciprocal takes {busy} cycles: rows will wait");
-        let lanes = (i64::from(self.shape.c_max) / busy).max(1);
+        // ceil(c_max / lanes) >= busy, solved for the lanes.
+        let lanes = ((i64::from(self.shape.c_max) - 1) / (busy - 1).max(1)).max(1);
         let help = format!("lanes = {lanes} or fewer cost no time");
         vec![Issue { warning: true, ..issue("C020", "parallel.lanes", message, help) }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::quantizer::Quantizer;
+    use crate::{Issue, Kind};
+
+    /// A legal config with values put at dotted places.
+    fn issues(changes: &[(&str, Value)]) -> Vec<Issue> {
+        let mut document = json!({
+            "kind": "quantizer", "name": "core", "target": {"name": "kv260"}, "shape": {"c_max": 256},
+            "input": {"bits": 16}, "parallel": {"lanes": 8}, "method": {"name": "requant"}, "output": {},
+        });
+        for (path, value) in changes {
+            let (table, key) = path.split_once('.').unwrap();
+            document[table][key] = value.clone();
+        }
+        Quantizer.configure(&document).err().unwrap_or_default()
+    }
+
+    /// Each refusal: method, changes, then code, path and a piece of the help, and the change that the help asks for.
+    #[test]
+    fn refusals_name_the_place_and_a_way_out() {
+        let refused = |method: &str, change: (&str, Value), code: &str, help: &str, out: (&str, Value)| {
+            let method = ("method.name", json!(method));
+            let found = issues(&[method.clone(), change.clone()]);
+            let fits = |i: &Issue| i.code == code && i.help.contains(help);
+            assert!(found.len() == 1 && fits(&found[0]), "{method:?} {change:?}: {found:?}");
+            assert_eq!(issues(&[method, change, out]), [], "the help is not legal");
+        };
+        let lanes = |n: u32| ("parallel.lanes", json!(n));
+        let bits = |n: u32| ("input.bits", json!(n));
+        refused("requant", lanes(257), "C005", "256 or fewer", lanes(256));
+        refused("ovp", lanes(7), "C031", "lanes = 6 or 8", lanes(6));
+        refused("mx", lanes(12), "C031", "lanes = 8 or 16", lanes(16));
+        refused("hadamard", lanes(200), "C031", "lanes = 128 or 256", lanes(128));
+        refused("absmax", bits(20), "C032", "bits = 16", bits(16));
+        refused("absmax", bits(24), "C032", "bits = 32", bits(32));
+        refused("iqr", bits(7), "C032", "bits = 8", bits(8));
+        refused("hadamard", bits(27), "C032", "bits = 26 or fewer", bits(26));
+        refused("hadamard", ("shape.c_max", json!(63)), "C033", "c_max = 64", ("shape.c_max", json!(64)));
+        let seeds = |s: &[u32]| ("method.seeds", json!(s));
+        refused("stochastic", seeds(&[3, 4, 3]), "C034", "seeds that differ", seeds(&[3, 4]));
+        let shift = |s: [u32; 2]| ("output.shift", json!(s));
+        refused("pot", shift([9, 3]), "C006", "[3, 9]", shift([3, 9]));
+    }
+
+    /// A key that a method does not read is refused, with the default that makes it legal.
+    #[test]
+    fn surplus_keys_are_refused_and_their_defaults_are_legal() {
+        let surplus = [
+            ("requant", "input.frac", json!(4), json!(0)),
+            ("mx", "method.rounding", json!("floor"), json!("half-even")),
+            ("absmax", "method.per_channel", json!(true), json!(false)),
+            ("requant", "method.seeds", json!([1]), json!((1..=15).collect::<Vec<_>>())),
+            ("requant", "method.element", json!("e4m3"), json!("int8")),
+            ("requant", "method.block", json!(8), json!(32)),
+            ("requant", "method.size", json!(8), json!(64)),
+            ("mx", "output.bits", json!(4), json!(8)),
+            ("absmax", "output.narrow", json!(true), json!(false)),
+            ("hadamard", "output.shift", json!(3), json!(24)),
+        ];
+        for (method, path, changed, default) in surplus {
+            let method = ("method.name", json!(method));
+            let found = issues(&[method.clone(), (path, changed)]);
+            assert!(found.len() == 1 && found[0].code == "C030" && found[0].path == path, "{path}: {found:?}");
+            assert_eq!(issues(&[method, (path, default)]), [], "{path}");
+        }
+    }
+
+    #[test]
+    fn several_mistakes_are_refused_at_once() {
+        let found = issues(&[
+            ("target.name", json!("nothing")),
+            ("method.name", json!("ovp")),
+            ("parallel.lanes", json!(257)),
+            ("method.size", json!(8)),
+            ("output.shift", json!([9, 9])),
+        ]);
+        let codes: Vec<&str> = found.iter().map(|i| i.code).collect();
+        assert_eq!(codes, ["C001", "C030", "C005", "C031", "C006"]);
+    }
+
+    /// Rows shorter than the reciprocal's latency wait for it; the lanes of the help do not.
+    #[test]
+    fn short_rows_warn_with_lanes_that_keep_up() {
+        let warnings = |lanes: u64| {
+            let document = json!({
+                "kind": "quantizer", "name": "core", "target": {"name": "kv260"}, "shape": {"c_max": 256},
+                "input": {"bits": 32}, "parallel": {"lanes": lanes}, "method": {"name": "absmax"}, "output": {},
+            });
+            Quantizer.configure(&document).unwrap_or_else(|e| panic!("{e:?}")).warnings()
+        };
+        let found = warnings(32);
+        assert_eq!((found.len(), found[0].code), (1, "C020"));
+        let lanes = found[0].help.split(' ').find_map(|w| w.parse().ok()).unwrap();
+        assert_eq!(warnings(lanes), []);
+        assert_eq!(warnings(lanes + 1).len(), 1, "the help is the most");
     }
 }
