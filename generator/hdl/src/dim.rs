@@ -132,9 +132,22 @@ impl Dim {
         let by = by.into();
         match (self.constant(), by.constant()) {
             (Some(a), Some(b)) if b != 0 => Self::from(a / b),
-            (_, Some(1)) => self.clone(),
-            _ => Self::atom(Atom::Div(self.clone(), by)),
+            _ => self.exact_quotient(&by).unwrap_or_else(|| Self::atom(Atom::Div(self.clone(), by))),
         }
+    }
+
+    /// The quotient by a single term that divides every term.
+    fn exact_quotient(&self, by: &Self) -> Option<Self> {
+        let mut divisors = by.terms.iter();
+        let (Some((factors, d)), None) = (divisors.next(), divisors.next()) else { return None };
+        let divided = self.terms.iter().map(|(atoms, c)| {
+            let mut rest = atoms.clone();
+            for factor in factors {
+                rest.remove(rest.iter().position(|a| a == factor)?);
+            }
+            (c % d == 0).then_some((rest, c / d))
+        });
+        Some(Self { terms: divided.collect::<Option<_>>()? })
     }
 
     /// The quotient rounded up.
@@ -318,6 +331,9 @@ mod tests {
         assert_eq!((&w + k.clog2() - 1).value(), 12);
         assert_eq!(k.ceil_div(3).value(), 7);
         assert_eq!((&w - &w).constant(), Some(0));
+        assert_eq!((&w * 6).div(3), &w * 2);
+        assert_eq!((&w * &k + &w * &w).div(&w), &w + &k);
+        assert_eq!((&w * 6 + 3).div(2).value(), 25);
         assert_eq!(w.larger(&w + 2).value(), 10);
     }
 }

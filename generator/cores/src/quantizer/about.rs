@@ -44,13 +44,14 @@ fn words(d: &Derived) -> Words {
     let top = (1u32 << (o.bits - 1)) - 1;
     let low = if o.narrow { format!("-{top}") } else { format!("-{}", top + 1) };
     let w = d.config.input.bits;
+    let (of_channel, in_channel) = if m.per_channel { ("[c]", ", c") } else { ("", "") };
     let lines = |l: &[String]| l.to_vec();
     match m.name {
         MethodName::Requant => Words {
             title: "Requantizer",
             source: "Dyadic arithmetic of I-ViT (Li and Gu, ICCV 2023) and HAWQ-V3 (Yao et al., ICML 2021); rounding names and widths are ours.",
             definition: lines(&[
-                format!("v = {round}(x[r,c] * mult[c] / 2^{shift}) + zp[c]"),
+                format!("v = {round}(x[r,c] * mult{of_channel} / 2^{shift}) + zp{of_channel}"),
                 format!("y[r,c] = v bounded to {low}..{top}"),
             ]),
         },
@@ -82,7 +83,7 @@ fn words(d: &Derived) -> Words {
                     "T = thr".into()
                 },
                 "outside = |x| > T".into(),
-                format!("q = {round}(x * mult[outside, c] / 2^{shift}) bounded to +-{}", top / 2),
+                format!("q = {round}(x * mult[outside{in_channel}] / 2^{shift}) bounded to +-{}", top / 2),
                 format!("y[r,c] = {{outside, q}} in {} bits", o.bits),
             ]),
         },
@@ -108,7 +109,7 @@ fn words(d: &Derived) -> Words {
             title: "Outlier-victim pairs",
             source: "OliVe (Guo et al., ISCA 2023); sign and magnitude, ties and the odd column are ours.",
             definition: lines(&[
-                format!("v = half-even(x[r,c] * mult[c] / 2^{shift})"),
+                format!("v = half-even(x[r,c] * mult{of_channel} / 2^{shift})"),
                 "|v| <= 9: y = {sign, min(|v|, 7)}".into(),
                 "else: y = {sign, code of the nearest of 12, 16, 24, 32, 48, 64, 96}, its partner 1000; the left of two survives".into(),
             ]),

@@ -273,9 +273,8 @@ impl<'a> Top<'a> {
             let name = if p.planes == 1 { p.name.to_owned() } else { format!("{}_{n}", p.name) };
             let value = field(&name).unwrap_or_else(|| lit(0, uint(p.bits)));
             let pad = p.bits - value.width().value();
-            let byte = if pad > 0 { concat(&[&lit(0, uint(pad)), &value]) } else { value };
-            let byte = m.wire(&format!("{name}_value"), &byte);
-            byte.repeat(&self.lanes)
+            let padded = if pad > 0 { concat(&[&lit(0, uint(pad)), &value]) } else { value };
+            padded.repeat(&self.lanes)
         });
         let planes: Vec<Expr> = planes.collect();
         let all: Vec<&Expr> = planes.iter().rev().collect();
