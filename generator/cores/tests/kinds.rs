@@ -1,19 +1,25 @@
 //! What every kind of core promises, whatever it computes: legal configs, jobs, streams, registers, schedules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use bitlathe_cores::random::Random;
 use bitlathe_cores::{Core, Kind, kinds};
 use bitlathe_spec::{Carrier, Dims, Dir, FieldValue, Register, Slot, TARGETS};
 use serde_json::{Value, json};
 
+/// The cover of each kind, found once for all tests.
+fn covers() -> &'static [(&'static dyn Kind, Vec<Value>)] {
+    static COVERS: OnceLock<Vec<(&'static dyn Kind, Vec<Value>)>> = OnceLock::new();
+    COVERS.get_or_init(|| kinds().iter().map(|k| (*k, k.space().cover())).collect())
+}
+
 /// Calls for the core of each legal pair of options of each kind.
 fn each_core(judge: impl Fn(&dyn Core)) {
-    for kind in kinds() {
-        for config in kind.space().cover() {
-            judge(kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}")).as_ref());
-        }
-    }
+    static CORES: OnceLock<Vec<Box<dyn Core>>> = OnceLock::new();
+    let configure = |kind: &dyn Kind, c: &Value| kind.configure(c).unwrap_or_else(|e| panic!("{c}: {e:?}"));
+    let all = || covers().iter().flat_map(|(k, cover)| cover.iter().map(|c| configure(*k, c))).collect();
+    CORES.get_or_init(all).iter().for_each(|core| judge(core.as_ref()));
 }
 
 fn legal(kind: &dyn Kind, config: &Value) -> bool {
@@ -22,11 +28,10 @@ fn legal(kind: &dyn Kind, config: &Value) -> bool {
 
 #[test]
 fn covers_are_legal_small_and_the_same_every_time() {
-    for kind in kinds() {
-        let cover = kind.space().cover();
+    for (kind, cover) in covers() {
         assert!(!cover.is_empty() && cover.len() <= 80, "{}: {} configs", kind.name(), cover.len());
         assert!(cover.iter().all(|c| legal(*kind, c)), "{}", kind.name());
-        assert_eq!(cover, kind.space().cover(), "{}", kind.name());
+        assert_eq!(*cover, kind.space().cover(), "{}", kind.name());
     }
 }
 
@@ -42,9 +47,9 @@ fn pairs(kind: &dyn Kind, config: &Value) -> Vec<String> {
 /// Draws thousands of configs blindly: no pair that acts in a legal one may be missing from the cover.
 #[test]
 fn no_legal_config_holds_a_pair_that_its_cover_lacks() {
-    for kind in kinds() {
+    for (kind, cover) in covers() {
         let space = kind.space();
-        let covered: BTreeSet<String> = space.cover().iter().flat_map(|c| pairs(*kind, c)).collect();
+        let covered: BTreeSet<String> = cover.iter().flat_map(|c| pairs(*kind, c)).collect();
         let mut random = Random::new(77);
         let drawn = (0..20_000).map(|_| space.config(&space.draw(&mut random), "drawn"));
         let mut count = 0;
@@ -59,7 +64,7 @@ fn no_legal_config_holds_a_pair_that_its_cover_lacks() {
 
 #[test]
 fn a_cross_holds_its_cover_and_every_core_once() {
-    for kind in kinds() {
+    for (kind, cover) in covers() {
         let space = kind.space();
         let unnamed = |mut c: Value| {
             c["name"] = json!("same");
@@ -69,9 +74,9 @@ fn a_cross_holds_its_cover_and_every_core_once() {
         let crossed: Vec<String> = points.filter_map(|p| space.crossed(p)).map(unnamed).collect();
         let distinct: BTreeSet<&String> = crossed.iter().collect();
         assert!(crossed.len() > 5 && distinct.len() == crossed.len(), "{}: {}", kind.name(), crossed.len());
-        for config in space.cover() {
+        for config in cover {
             let digit = |(table, key, values): &(&str, &str, Vec<Value>)| {
-                let acting = (space.acts)(&config, table, key);
+                let acting = (space.acts)(config, table, key);
                 values.iter().position(|v| acting && *v == config[*table][*key]).unwrap_or(0) as u64
             };
             let point = space.options.iter().rev().fold(0, |n, o| n * o.2.len() as u64 + digit(o));

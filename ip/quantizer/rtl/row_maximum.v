@@ -112,6 +112,8 @@ module row_maximum #(
   assign m_last_o = waiting[IN_W*LANES+1];
 
   // Maximum
+  localparam MAX_STAGES = $clog2(LANES) + 1;
+
   wire [1:0] moved;
   reg [IN_W-1:0] running_q;
   reg done_q;
@@ -144,7 +146,7 @@ module row_maximum #(
 
   wire [1:0] flags = {accept & group_end, accept};
 
-  delay_line_reset #(.WIDTH(2), .STAGES(3)) u_flags (
+  delay_line_reset #(.WIDTH(2), .STAGES(MAX_STAGES)) u_flags (
     .clk_i(clk_i),
     .rst_i(rst_i),
     .en_i(1'b1),

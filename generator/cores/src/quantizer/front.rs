@@ -202,12 +202,13 @@ impl Front {
                 .output_lane("max_o", &maxima, i, w)
                 .done();
         });
-        let levels = 1 + max_tree::latency(self.lanes / parts);
+        // The magnitude, and a level of the tree for each doubling of its values.
+        let levels = m.localparam("MAX_STAGES", each.clog2() + 1);
         let moved = m.wire_later("moved", uint(2));
         let flags = m.wire("flags", &concat(&[&(accept & end), accept]));
-        m.instance("u_flags", &delay_line(2, levels, true))
+        m.instance("u_flags", &delay_line(2, levels.value(), true))
             .param("WIDTH", 2)
-            .param("STAGES", levels)
+            .param("STAGES", &levels)
             .clock(ck)
             .input("en_i", &lit(1, bit()))
             .input("value_i", &flags)

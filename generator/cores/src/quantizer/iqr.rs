@@ -222,13 +222,13 @@ fn quartiles(m: &Module, ck: &Clock, hw: &Hardware, n: &Dim, c: &Dim, s: Counted
         .input("values_i", &all)
         .output("sum_o", &sum)
         .done();
-    // Memory address, memory, tree.
-    let delay = 2 + sum_tree::latency(hw.lanes);
+    // Memory address, memory, and a level of the tree for each doubling of the lanes.
+    let delay = m.localparam("SUM_STAGES", n.clog2() + 2);
     let tag = m.wire("tag", &concat(&[&(s.scanning & s.last_bin), s.scanning, s.bin]));
     let tag_out = m.wire_later("tag_delayed", uint(BIN_W + 2));
-    m.instance("u_tag", &delay_line(BIN_W + 2, delay, true))
+    m.instance("u_tag", &delay_line(BIN_W + 2, delay.value(), true))
         .param("WIDTH", BIN_W + 2)
-        .param("STAGES", delay)
+        .param("STAGES", &delay)
         .clock(ck)
         .input("en_i", &lit(1, bit()))
         .input("value_i", &tag)
@@ -309,11 +309,10 @@ pub struct SecondWalk {
 
 impl Top<'_> {
     /// The first walk and the scan, in front of the lanes.
-    pub fn quartiles(&self, c_max: Option<&Dim>, field: &dyn Fn(&str) -> Option<Expr>) -> SecondWalk {
+    pub fn quartiles(&self, c_max: &Dim, r_max: &Dim, field: &dyn Fn(&str) -> Option<Expr>) -> SecondWalk {
         let (m, hw) = (&self.m, self.hw);
-        let c_max = c_max.cloned().unwrap_or_default();
-        let columns = field("columns").unwrap_or_else(|| lit(0, uint(column_bits(&c_max))));
-        let rows = field("rows").unwrap_or_else(|| lit(0, uint(1)));
+        let columns = field("columns").unwrap_or_else(|| lit(0, uint(column_bits(c_max))));
+        let rows = field("rows").unwrap_or_else(|| lit(0, uint((r_max + 1).clog2())));
         let [x_ready, valid, ready, last, thr_valid, thr_ready] =
             ["x_ready", "walk_valid", "walk_ready", "walk_last", "thr_valid", "thr_ready"]
                 .map(|n| m.wire_later(n, bit()));
@@ -324,7 +323,8 @@ impl Top<'_> {
         m.instance("u_threshold", &quartile_threshold(hw))
             .param("LANES", &self.lanes)
             .param("IN_W", &self.in_w)
-            .param("C_MAX", &c_max)
+            .param("C_MAX", c_max)
+            .param("R_MAX", r_max)
             .clock(&self.ck)
             .input("columns_i", &columns)
             .input("rows_i", &rows)

@@ -317,12 +317,16 @@ impl<'a> Top<'a> {
             _ => "Two-region quantizer: {|x| > threshold, round(x * mult / 2^shift)}, LANES elements a beat.",
         });
         let c_max = hw.counts_columns().then(|| m.param("C_MAX", hw.c_max, 1..=65536, "largest row"));
-        let bounds: Vec<(&str, &Dim)> = c_max.iter().map(|max| ("COLUMNS_MAX", max)).collect();
+        let iqr = matches!(hw.method, Method::Iqr(_));
+        let r_max = iqr.then(|| m.param("R_MAX", hw.rows_max() as i64, 1..=0x7fff_ffff, "most rows"));
+        let columns = c_max.iter().map(|max| ("COLUMNS_MAX", max));
+        let bounds: Vec<(&str, &Dim)> = columns.chain(r_max.iter().map(|max| ("ROWS_MAX", max))).collect();
         let field = self.registers(&bounds);
         let en = m.wire_later("en", bit());
         m.describe(&en, "moves every stage; low while an output beat waits");
         m.comment("Input");
-        let found = matches!(hw.method, Method::Iqr(_)).then(|| self.quartiles(c_max.as_ref(), &field));
+        let sizes = c_max.as_ref().zip(r_max.as_ref());
+        let found = sizes.map(|(c_max, r_max)| self.quartiles(c_max, r_max, &field));
         let x = self.take(&en, &field, found.as_ref());
         let n = hw.latency();
         let valid = self.delayed("valid", &en, &x.accept, n, true);

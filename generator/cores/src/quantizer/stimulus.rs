@@ -43,7 +43,7 @@ pub fn coverage(d: &Derived) -> Vec<&'static str> {
     if hw.in_bits == 8 {
         points.push(EVERY);
     }
-    if tie_shift(hw).is_some() {
+    if ties(hw).is_some() {
         points.push(TIES);
     }
     if sixteenth(hw).is_some() {
@@ -91,12 +91,12 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
         // A row of one beat takes one random number in each lane: sixteen times the period of fifteen.
         add("every state", &[STATES], 240, lanes, 12, &|r, _| (r as i64 / 15) * unit);
     }
-    if let Some(s) = tie_shift(hw) {
-        let half = 1i64 << (s - 1);
-        let tie = |_: u64, c: u64| ((c as i64 % 9 - 4) * 2 + 1) * half;
-        let mut job = make(d, 1, lanes.max(9.min(largest)), 11, &|r, c| tie(r, c).clamp(-top, top - 1));
-        fill(&mut job, "mult", 1);
-        fill(&mut job, "shift", s);
+    if let Some(t) = ties(hw) {
+        // Half a step, and odd multiples of it that four bits hold.
+        let tie = |_: u64, c: u64| ((c as i64 % 9 - 4) * 2 + 1) << t.element;
+        let mut job = make(d, 1, lanes.max(9.min(largest)), 11, &tie);
+        fill(&mut job, "mult", 1 << t.multiplier);
+        fill(&mut job, "shift", t.shift);
         fill(&mut job, "zp", 0);
         out.push(Stimulus { name: "ties".into(), job, covers: vec![TIES] });
     }
@@ -142,14 +142,24 @@ impl Hardware {
     }
 }
 
-/// A shift at which elements themselves are halves of a step.
-fn tie_shift(hw: &Hardware) -> Option<i64> {
-    let s = hw.scaled().filter(|_| matches!(hw.method, Method::Requant(_) | Method::Pot(_)))?;
+/// Powers of two of which the product is half a step.
+struct Ties {
+    element: i64,
+    multiplier: i64,
+    shift: i64,
+}
+
+/// Where elements of five bits can be halves of a step, for the methods that round at a given cut.
+fn ties(hw: &Hardware) -> Option<Ties> {
+    let s = hw.scaled().filter(|_| !matches!(hw.method, Method::Stochastic(..)))?;
+    let most = if hw.parameters().iter().any(|p| p.name == "mult") { 15 } else { 0 };
     let shift = match s.shift {
         Shift::Constant(s) => s,
         Shift::Range(lo, hi) => lo.max(1).min(hi),
     };
-    (1..=hw.in_bits - 5).contains(&shift).then_some(shift)
+    let multiplier = (shift - 1).min(most);
+    let element = shift - 1 - multiplier;
+    (shift > 0 && element + 5 <= hw.in_bits).then_some(Ties { element, multiplier, shift })
 }
 
 fn fill(job: &mut Job, name: &str, value: i64) {
@@ -273,4 +283,45 @@ pub fn reference(d: &Derived, job: &Job) -> BTreeMap<String, Vec<f64>> {
         *v as f64 * at("mult", c).unwrap_or(1.0) / shift.exp2() + at("zp", c).unwrap_or(0.0)
     };
     BTreeMap::from([("y".to_owned(), x.data.iter().enumerate().map(scaled).collect())])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Kind;
+    use crate::quantizer::Quantizer;
+
+    /// Every corner that claims ties has products of both signs that are odd multiples of half a step.
+    #[test]
+    fn ties_are_halves_of_a_step() {
+        let mut found = 0;
+        for config in Quantizer.space().cover() {
+            let core = Quantizer.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
+            for corner in core.corners().iter().filter(|c| c.covers.contains(&TIES)) {
+                let first = |name: &str| corner.job.tensors.get(name).map(|t| t.data[0]);
+                let constant = config["output"]["shift"].as_i64();
+                let half = 1i64 << (first("shift").or(constant).unwrap() - 1);
+                let products: Vec<i64> =
+                    corner.job.tensors["x"].data.iter().map(|x| x * first("mult").unwrap_or(1)).collect();
+                assert!(products.iter().all(|p| p % half == 0 && p / half % 2 != 0), "{config}: {products:?}");
+                assert!(products.iter().any(|p| *p > 0) && products.iter().any(|p| *p < 0), "{config}");
+                found += 1;
+            }
+        }
+        assert!(found > 15, "{found} cores have ties");
+    }
+
+    #[test]
+    fn default_shift_and_wide_elements_have_ties() {
+        for (method, bits, shift, has) in [("requant", 16, 24, true), ("pot", 16, 24, false), ("pot", 16, 11, true)] {
+            let config = json!({
+                "kind": "quantizer", "name": "core", "target": {"name": "kv260"}, "shape": {"c_max": 77},
+                "input": {"bits": bits}, "parallel": {"lanes": 4}, "method": {"name": method}, "output": {"shift": shift},
+            });
+            let core = Quantizer.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
+            assert_eq!(core.coverage().contains(&TIES), has, "{config}");
+        }
+    }
 }
