@@ -86,6 +86,10 @@ pub enum Command {
         bitlathe pack core.toml --weights w.npy --ternarize absmean -o w.npy --stream w.bin"
     )]
     Pack(Pack),
+    /// Judge the methods of a kind on the same random data: error and predicted resources of each
+    #[command(after_help = "Examples:\n  bitlathe compare softmax --n 197 --sigma 1 --scales 0.02..0.2\n  \
+        bitlathe compare softmax --set output.kind=u8 --set parallel.lanes=16 -o softmax.svg")]
+    Compare(Compare),
     /// List kinds of cores, targets and flows
     #[command(after_help = "Example:\n  bitlathe list --json")]
     List,
@@ -214,6 +218,25 @@ pub struct Pack {
     pub i2s: Option<I2sLayout>,
 }
 
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    #[command(flatten)]
+    pub kind: New,
+    /// Elements of a row
+    #[arg(long, value_name = "N", default_value_t = 197, value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub n: u32,
+    /// Standard deviation of the real numbers
+    #[arg(long, value_name = "S", default_value_t = 1.0, value_parser = positive)]
+    pub sigma: f64,
+    /// Real values of one step, from the least to the largest
+    #[arg(long, value_name = "LO..HI", default_value = "0.02..0.2", value_parser = scales)]
+    pub scales: (f64, f64),
+    /// File for the plot: error against scale, error against LUT
+    #[arg(short, long = "out", value_name = "F.svg", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+}
+
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -227,6 +250,21 @@ pub struct Doctor {
 pub struct Schema {
     /// Kind of core, one of `bitlathe list`
     pub kind: String,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        _ => Err("write a positive number, such as 1 or 0.05".into()),
+    }
+}
+
+fn scales(text: &str) -> Result<(f64, f64), String> {
+    let (low, high) = text.split_once("..").unwrap_or((text, text));
+    match (positive(low)?, positive(high)?) {
+        (low, high) if low <= high => Ok((low, high)),
+        (low, high) => Err(format!("the least comes first: {high}..{low}")),
+    }
 }
 
 fn family(name: String) -> Result<Family, String> {

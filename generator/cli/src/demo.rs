@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bitlathe_cores::compare::{Choice, Comparison, Data};
 use bitlathe_cores::pairwise::Space;
 use bitlathe_cores::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 use bitlathe_spec::{
@@ -184,6 +185,15 @@ impl Kind for Demo {
     }
     fn space(&self) -> Space {
         Space { options: vec![], base: |_| json!({}), legal: |_| false, acts: |_, _, _| false, decide: &[] }
+    }
+    fn compare(&self, base: &Value, data: &Data) -> Option<Comparison> {
+        let choice = |batch: u64| {
+            let mut config = base.clone();
+            config["parallel"]["batch"] = json!(batch);
+            let points = data.scales.iter().map(|s| (*s, s * data.sigma / batch as f64)).collect();
+            Choice { name: format!("batch of {batch}"), config, points }
+        };
+        Some(Comparison { measure: "error", choices: vec![choice(1), choice(2)] })
     }
     fn random_configs(&self, _: &Target, _: u64, _: usize) -> Vec<Value> {
         vec![]

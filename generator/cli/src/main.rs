@@ -12,6 +12,7 @@ mod errors;
 mod job;
 mod nearest;
 mod outputs;
+mod plot;
 mod progress;
 mod report;
 mod text;

@@ -8,6 +8,7 @@ use bitlathe_hdl::Checked;
 use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor};
 use serde::Serialize;
 
+use crate::compare::{Comparison, Data};
 use crate::pairwise::Space;
 
 /// A kind of core, such as `ternary-gemm`.
@@ -24,6 +25,8 @@ pub trait Kind: Sync {
     fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>>;
     /// All options that tests vary, small enough to simulate.
     fn space(&self) -> Space;
+    /// The methods of a kind on the same data, each in the place of the base config's; `None` for a kind without a choice.
+    fn compare(&self, base: &serde_json::Value, data: &Data) -> Option<Comparison>;
     /// Legal configs for a target, drawn at random for judging the cost model.
     fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value>;
 }

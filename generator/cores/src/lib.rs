@@ -2,6 +2,7 @@
 
 mod boundary;
 mod common;
+pub mod compare;
 mod core;
 pub mod pairwise;
 pub mod parts;

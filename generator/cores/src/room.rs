@@ -1,15 +1,16 @@
 //! What the folder of a kind gives, from which [`Kind`] is made in the same way for every kind.
 
+use bitlathe_spec::Target;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::common::{check_top, unreadable};
+use crate::compare::{Comparison, Data};
 use crate::pairwise::Space;
 use crate::random::Random;
 use crate::{Core, Issue, Kind};
-use bitlathe_spec::Target;
 
 /// The folder of a kind of core.
 pub trait Room: Sync {
@@ -29,6 +30,10 @@ pub trait Room: Sync {
     fn space() -> Space;
     /// A config of realistic size for a target, with every option in play; it may be illegal and is then drawn again.
     fn random_config(target: &Target, random: &mut Random) -> Value;
+    /// The methods on the same data, where there is a choice.
+    fn compare(_base: &Value, _data: &Data) -> Option<Comparison> {
+        None
+    }
 }
 
 /// Whether a document is a legal config, as far as it can be said without making the hardware.
@@ -62,6 +67,10 @@ impl<R: Room> Kind for R {
 
     fn space(&self) -> Space {
         R::space()
+    }
+
+    fn compare(&self, base: &Value, data: &Data) -> Option<Comparison> {
+        R::compare(base, data)
     }
 
     fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<Value> {

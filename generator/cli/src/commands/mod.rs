@@ -1,6 +1,7 @@
 //! The commands, one file each: read the config, call, say what came out.
 
 mod check;
+mod compare;
 mod doctor;
 mod generate;
 mod golden;
@@ -16,7 +17,7 @@ use bitlathe_cores::{Core, Cost, Kind};
 use bitlathe_flow::generate::{Rtl, print};
 use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
-use bitlathe_spec::Family;
+use bitlathe_spec::{Family, TARGETS, Target};
 use serde_json::{Value, json};
 
 use crate::args::{self, Cli, Command, Common};
@@ -46,6 +47,14 @@ impl<'a> Context<'a> {
         self.kinds.iter().find(|k| k.name() == name).copied().ok_or_else(|| {
             let finding = Finding::new("E005", format!("there is no kind of core called `{name}`"));
             Failure::one(Exit::Input, finding.help(suggest(name, self.kinds.iter().map(|k| k.name()))))
+        })
+    }
+
+    /// A target by its name.
+    fn target(name: &str) -> Result<&'static Target, Failure> {
+        Target::find(name).ok_or_else(|| {
+            let finding = Finding::new("E007", format!("there is no target `{name}`"));
+            Failure::one(Exit::Input, finding.help(suggest(name, TARGETS.iter().map(|t| t.name))))
         })
     }
 
@@ -79,6 +88,7 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
         Command::Verify(args) => verify::run(&context, args),
         Command::Synth(args) => synth::run(&context, args),
         Command::Pack(args) => pack::run(&context, args),
+        Command::Compare(args) => compare::run(&context, args),
         Command::List => list::run(&context),
         Command::Doctor(args) => doctor::run(&context, args),
         Command::Schema(args) => schema::run(&context, args),

@@ -1,6 +1,5 @@
 //! `bitlathe new`: a commented config to start from.
 
-use bitlathe_spec::Target;
 use serde_json::json;
 use toml_edit::{Decor, DocumentMut, Item, Table, Value};
 
@@ -12,10 +11,7 @@ use crate::report::{Done, Exit, Failure, Finding, Source};
 /// Prints the config, with overrides written into it.
 pub fn run(context: &Context, args: &New) -> Result<Done, Failure> {
     let kind = context.kind(&args.kind)?;
-    let Some(target) = Target::find(&args.target) else {
-        let finding = Finding::new("E007", format!("there is no target `{}`", args.target));
-        return Err(Failure::one(Exit::Input, finding.help("`bitlathe list` shows them")));
-    };
+    let target = Context::target(&args.target)?;
     let mut text = kind.starter(target);
     if !context.common.set.is_empty() {
         let source = Source::file("the new config", text.clone());
