@@ -5,9 +5,10 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
+use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, clog2, concat, lit, sint, uint};
 use bitlathe_spec::{Family, Rounding};
 
+use super::lfsr::lfsr_cost;
 use crate::Cost;
 
 /// Cycles from an accumulator to its output.
@@ -185,78 +186,109 @@ impl RequantizeLane {
         self.acc_bits + 17 + i64::from(self.planes == 2)
     }
 
-    /// DSP blocks of the product; on iCE40 it is made of look-up tables.
-    fn dsp(&self, family: Family) -> i64 {
+    /// DSP blocks of the product, and whether it is parted: the accumulator is wider than a block takes. On iCE40 the product is
+    /// made of look-up tables.
+    fn dsp(&self, family: Family) -> (i64, bool) {
         let widest = match family {
             Family::Xcup => 27,
             Family::Xc7 => 25,
             Family::Ecp5 => 18,
-            Family::Ice40 => return 0,
+            Family::Ice40 => return (0, false),
         };
-        1 + i64::from(self.acc_bits > widest)
+        // The block's lower part has a bit less. A rest of two bits becomes LUTs on ECP5.
+        let rest = self.acc_bits - (widest - 1);
+        let parted = self.acc_bits > widest;
+        (1 + i64::from(parted && !(family == Family::Ecp5 && rest == 2)), parted)
     }
 
-    /// Flip-flops: product bits that the rounding needs, the rounded value, two zero points, the output.
+    /// Flip-flops of its own: product bits that the rounding needs, the rounded value, the random number, the output.
     fn ff(&self) -> i64 {
         let width = self.product_bits();
         let (kept, rounded, rest) = match (self.shift, self.rounding) {
-            (Shift::Range(..), Rounding::Stochastic) => (width, width, 22),
-            (Shift::Range(..), _) => (width, width, 6),
+            (Shift::Range(..), Rounding::Stochastic) => (width, width, 16),
+            (Shift::Range(..), _) => (width, width, 0),
             (Shift::Constant(s), Rounding::Stochastic) => (width - (s - 16).max(0), width - s + 1, s.min(16)),
             (Shift::Constant(s), Rounding::Floor) => (width - s, width - s, 0),
             (Shift::Constant(s), Rounding::HalfUp) => (width - s + 1, width - s + 1, 0),
             (Shift::Constant(s), _) => (width, width - s + 1, 0),
         };
         let kept = if self.planes == 2 { width } else { kept };
-        kept.clamp(1, width) + rounded.clamp(1, width) + rest + 16 + self.out_bits
+        kept.clamp(1, width) + rounded.clamp(1, width) + rest + self.out_bits
     }
 
-    /// LUTs behind the product: rounding, zero point and saturation of `width` bits after a fixed shift by `s`.
-    fn rounding_lut(&self, family: Family, width: f64, s: f64) -> f64 {
-        let bits = width - s + 1.0;
+    /// Bits of a run-time shift: six from a stream, from a register those that hold the largest.
+    fn shift_bits(&self, streamed: bool) -> i64 {
+        match self.shift {
+            Shift::Constant(_) => 0,
+            Shift::Range(..) if streamed => 6,
+            Shift::Range(_, hi) => clog2(hi + 1),
+        }
+    }
+
+    /// LUTs behind the product of `width` bits: rounding of the `bits` that a shift by `s` leaves, zero point, saturation.
+    fn rounding_lut(&self, family: Family, bits: f64, s: f64) -> f64 {
         let (plain, floor, nearest, random) = match family {
-            Family::Xcup | Family::Xc7 => (1.75 * bits + 3.0, -0.25 * bits, s / 4.0, s.min(16.0) - 1.0),
-            Family::Ecp5 => (2.6 * bits + 16.0, -0.7 * bits, 8.0, s.min(16.0)),
-            Family::Ice40 => (2.0 * bits + 4.0, -bits - 4.0, s / 3.0 + 15.0, 12.0),
+            Family::Xcup | Family::Xc7 => (1.75 * bits - 1.0, -0.25 * bits, s / 4.0, s.min(16.0) - 1.0),
+            Family::Ecp5 => (3.0 * bits + 10.0, -bits, 8.0, s.min(16.0)),
+            Family::Ice40 => (2.0 * bits, -bits - 4.0, s / 3.0 + 15.0, 12.0),
         };
-        plain + self.by_rounding(floor, nearest, random)
-    }
-
-    /// The same with a shifter for a product of `width` bits and shifts to `s` before it.
-    fn shifter_lut(&self, family: Family, width: f64, s: f64) -> f64 {
-        let (plain, floor, nearest, random) = match family {
-            Family::Xcup | Family::Xc7 => (5.95, -0.15 * width, 0.7 * width, 54.0),
-            Family::Ecp5 => (12.5, -4.3 * width, (6.0 * s - 60.0).max(0.0), 3.2 * width),
-            Family::Ice40 => (8.35, -1.35 * width, 0.8 * width, 72.0 - 0.5 * width),
+        let narrow = match family {
+            Family::Ecp5 => 8.0,
+            _ => 3.0,
         };
-        plain * width + self.by_rounding(floor, nearest, random)
-    }
-
-    /// What a rounding name takes beyond `half-up`.
-    fn by_rounding(&self, floor: f64, nearest: f64, random: f64) -> f64 {
-        match self.rounding {
+        let by_rounding = match self.rounding {
             Rounding::HalfUp => 0.0,
             Rounding::Floor => floor,
             Rounding::HalfEven | Rounding::HalfAway => nearest,
             Rounding::Stochastic => random,
-        }
+        };
+        plain + by_rounding + self.out_bits as f64 / 2.0 + if self.narrow { narrow } else { 0.0 }
     }
 
-    /// Cost of one lane. The LUT figures were fitted to lanes synthesized alone, twelve shapes of every rounding name.
-    pub fn cost(&self, family: Family) -> Cost {
-        let (width, acc, dsp) = (self.product_bits() as f64, self.acc_bits as f64, self.dsp(family));
-        // The product in LUTs, the sum of two halves of a product, the sum over the planes, the second limit.
-        let (product, join, planes, narrow) = match family {
-            Family::Xcup | Family::Xc7 => (0.0, 0.95 * acc, width, 2.0),
-            Family::Ecp5 => (0.0, 1.65 * acc, 2.0 * width, 8.0),
-            Family::Ice40 => (48.0 * acc - 60.0, 0.0, 2.2 * width, 3.0),
+    /// LUTs of a shifter for a product of `width` bits, and of the bits below the cut that rounding by a run-time shift has to see.
+    fn shifter_lut(&self, family: Family, width: f64, levels: f64) -> f64 {
+        let (level, nearest, random) = match family {
+            Family::Xcup | Family::Xc7 => (0.7, 0.7, 1.2),
+            Family::Ecp5 => (1.45, 1.2, 3.0),
+            Family::Ice40 => (1.05, 0.5, 1.0),
         };
-        let rest = match self.shift {
-            Shift::Constant(s) => self.rounding_lut(family, width, s as f64),
-            Shift::Range(_, hi) => self.shifter_lut(family, width, hi as f64),
+        let below = match self.rounding {
+            Rounding::HalfUp | Rounding::Floor => 0.0,
+            Rounding::HalfEven | Rounding::HalfAway => nearest,
+            Rounding::Stochastic => random,
+        };
+        width * (levels * level + below)
+    }
+
+    /// Cost of `lanes` of them. `streamed`: each lane has its own parameters; otherwise the lanes share those and their registers.
+    /// The LUT figures were fitted to lanes synthesized alone, twelve shapes of every rounding name.
+    pub fn cost(&self, family: Family, lanes: i64, streamed: bool) -> Cost {
+        let (width, acc) = (self.product_bits() as f64, self.acc_bits as f64);
+        let (dsp, parted) = self.dsp(family);
+        let levels = self.shift_bits(streamed);
+        // The product in LUTs, the sum of two parts of a product, the sum over the planes.
+        let (product, join, planes) = match family {
+            Family::Xcup | Family::Xc7 => (0.0, 0.95 * acc, 1.2 * width),
+            Family::Ecp5 => (0.0, 45.0, 1.7 * width),
+            Family::Ice40 => (48.0 * acc - 60.0, 0.0, 2.2 * width),
+        };
+        let (bits, s) = match self.shift {
+            Shift::Constant(s) => (width - s as f64 + 1.0, s as f64),
+            Shift::Range(..) => (width, 0.0),
         };
         let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
-        let options = given(dsp == 2, join) + given(self.planes == 2, planes) + given(self.narrow, narrow);
-        Cost { dsp: dsp as f64, ..Cost::logic(product + rest + options, self.ff() as f64) }
+        let lut = product
+            + self.rounding_lut(family, bits, s)
+            + given(levels > 0, self.shifter_lut(family, width, levels as f64))
+            + given(parted, join)
+            + given(self.planes == 2, planes);
+        let mut each = Cost { dsp: dsp as f64, ..Cost::logic(lut, self.ff() as f64) };
+        if self.rounding == Rounding::Stochastic {
+            each += lfsr_cost();
+        }
+        let parameters = if streamed { lanes } else { 1 };
+        let mut cost = each * lanes as f64;
+        cost.ff += (parameters * (16 + levels)) as f64;
+        cost
     }
 }
