@@ -120,7 +120,9 @@ fn rows_of_a_lane(hw: &Hardware, family: Family) -> Cost {
             } else {
                 sums.lut += ternary_lut(family, width, group.len() as i64);
                 group.iter().for_each(|v| sums += v.sum.cost(family));
-                Line { bits: width + 2, stages: 1 }
+                // Two operands without carries need one bit more, not two; the macro has both.
+                let plain = !signed && group.len() == 2 && implementation(family) == 0;
+                Line { bits: width + 2 - i64::from(plain), stages: 1 }
             };
             consumed.iter().filter_map(|v| v.debt).for_each(|d| debts += d.cost(family));
             next.push(Value { sum, debt: last.debt.map(Line::longer) });
@@ -142,10 +144,12 @@ fn last_group(hw: &Hardware, available: i64) -> i64 {
     (available - hw.term_group() * (hw.terms() - 1)).clamp(1, hw.term_group())
 }
 
-/// Address bits that a group of `weights` needs in a table for `group`.
+/// Address bits that Yosys keeps of a table for a group of which the codes hold only `weights`: it sees those that are always zero
+/// where the decoder is small.
 fn index_bits(table: Table, weights: i64) -> i64 {
     match (table, weights) {
-        (Table::Dense(g), w) if w < i64::from(g) => [0, 1, 3, 4][w as usize],
+        (Table::Dense(_), 1) => 1,
+        (Table::Dense(4), 2) => 3,
         _ => i64::from(table.index_bits()),
     }
 }
@@ -179,16 +183,17 @@ fn table_mux(hw: &Hardware, family: Family, index_bits: i64) -> Cost {
     Cost::logic((entries * width) as f64 + read, (2 * entries * width + ports * width) as f64)
 }
 
-/// LUTs of a read port of a table in flip-flops, a bit. They depend on how much time the rest of the core leaves: where the
+/// LUTs of a read port of a table in flip-flops, a bit. On ECP5 they depend on how much time the rest of the core leaves: where the
 /// multiplexer is the longest path, Yosys builds it faster and larger.
 fn read_lut(hw: &Hardware, family: Family, index_bits: i64) -> f64 {
-    let hurried = hw.requant.is_none() && matches!(hw.encoding, "trit2" | "index5");
+    let exact = hw.requant.is_none();
+    let hurried = exact && matches!(hw.encoding, "trit2" | "index5");
+    let relaxed = exact && hw.act_bits >= 8;
     match index_bits {
         ..=1 => 1.0,
         2..=3 => of(family, [3.05, 6.2, 6.1]),
-        4 if hw.encoding == "index5" => of(family, [8.0, if hurried { 18.3 } else { 13.8 }, 13.9]),
-        4 => of(family, [6.4, if hurried { 18.3 } else { 13.8 }, 13.9]),
-        _ => of(family, [34.0, 100.0, if hw.m_lanes == 1 { 50.0 } else { 60.0 }]),
+        4 => of(family, [if hw.encoding == "index5" { 8.0 } else { 6.4 }, if hurried { 18.3 } else { 13.8 }, 13.9]),
+        _ => of(family, [34.0, if relaxed { 85.0 } else { 112.0 }, if hw.m_lanes == 1 { 50.0 } else { 60.0 }]),
     }
 }
 
@@ -254,7 +259,7 @@ fn decode(hw: &Hardware, family: Family) -> Cost {
     let (code, view) = (hw.code(), hw.view());
     let (codes, terms) = (hw.codes(), hw.terms());
     let signs = if hw.style == Style::Multiply { 0 } else { terms };
-    let mut cost = Cost::logic(0.0, (codes * code.bits + signs) as f64);
+    let mut cost = Cost::logic(0.0, (codes * code.bits - unread_bits(hw) + signs) as f64);
     // The check of the codes; it shares logic with a decoder that gives weights.
     cost.lut += codes as f64
         * match (code.name, view) {
@@ -281,6 +286,15 @@ fn decode(hw: &Hardware, family: Family) -> Cost {
         }
     }
     cost
+}
+
+/// Bits of a row's last code that nothing reads: the first weights of a `sherry5` code, which has no illegal values, do not depend on
+/// the last signs.
+fn unread_bits(hw: &Hardware) -> i64 {
+    match hw.codes() * 4 - hw.k_lanes {
+        missing @ 2..=3 if hw.encoding == "sherry5" && hw.view() == View::Weight => missing - 1,
+        _ => 0,
+    }
 }
 
 /// Decoding of codes to `used` two-bit weights and the registers behind it. `again`: a second decoder follows.
