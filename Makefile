@@ -1,11 +1,14 @@
 # The commands that a checkout needs; each sets up what it lacks.
 
+# A failure on the left of a pipe is one.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 BITLATHE := cargo run --quiet -p bitlathe --
 PYTHON = $$($(BITLATHE) doctor --json | python3 -c 'import json,sys; print(next(t["path"] for t in json.load(sys.stdin)["tools"] if t["name"] == "python"))')
 OUT := build/digits
 DIGITS := examples/digits
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test bench sweep clean
 
 # Puts the pinned EDA tools into the per-user cache, unless they are there.
 setup:
@@ -29,17 +32,30 @@ demo: setup
 	done
 	$(PYTHON) $(DIGITS)/summary.py $(OUT)
 
-# Everything that a change must pass.
+# Everything that a change must pass; the last lines say how many tests there were, and which were skipped and why.
 test: setup
-	cargo test --workspace --no-fail-fast
+	cargo test --workspace --no-fail-fast -- --show-output 2>&1 | python3 .ci/summary.py
 
 # Every figure of the README and of docs/.
 bench: setup
-	for style in lutram addsub multiply; do \
+	for style in lutram addsub multiply mux; do \
 	  $(BITLATHE) synth examples/ternary-kv260.toml --flow xcup --set lookup.style=$$style; done
+	for core in kv260 sherry; do \
+	  $(BITLATHE) synth examples/ternary-$$core.toml --flow xcup --set lookup.tree=dsp; done
 	$(BITLATHE) synth examples/ternary-sherry.toml --flow xcup
+	$(BITLATHE) check examples/ternary-kv260.toml
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
-	cargo run --quiet -p bitlathe-flow --example cost_model
+	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
+	for shift in '[0,15]' '[0,47]'; do \
+	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
+	cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm kv260 4711
+	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
+	cargo run --quiet -p bitlathe-golden --example softmax_accuracy
+
+# Simulates N cores drawn from the full cross of all options, where the tests take pairs; `make sweep N=` takes every one.
+N := 200
+sweep: setup
+	cargo run --quiet -p bitlathe-flow --example full_cross -- $(N)
 
 clean:
 	rm -rf build

@@ -46,8 +46,8 @@ pub struct Datasheet {
     pub streams: Vec<StreamWalk>,
     /// Ranges proven at generation.
     pub ranges: Vec<RangeRow>,
-    /// Timing diagram.
-    pub timing: Waves,
+    /// Timing diagram, where the schedule tells single beats.
+    pub timing: Option<TimingFigure>,
     /// Cycles by job size.
     pub cycles: Vec<CycleRow>,
     /// What an operation is.
@@ -66,8 +66,10 @@ pub struct Datasheet {
     pub fit: Vec<FitRow>,
     /// Measured resources, one table a synthesis run.
     pub measured: Vec<MeasuredTable>,
-    /// A Verilog instance.
+    /// A Verilog instance with the signals that it connects.
     pub instance: String,
+    /// Whether the top takes `IMPL`, which selects the behavioural form of vendor primitives when 0.
+    pub impl_parameter: bool,
     /// Commands that make, verify and measure the core.
     pub commands: Vec<String>,
     /// The config with every default filled in.
@@ -146,10 +148,12 @@ pub struct BarCell {
     pub x: u32,
     /// Width.
     pub width: u32,
-    /// Middle.
-    pub middle: u32,
-    /// Name where it has room; empty otherwise.
+    /// Text in it: the field's name, or in a gap the names of the fields to its right that are too narrow for theirs.
     pub label: String,
+    /// Where the text stands.
+    pub label_x: u32,
+    /// How it stands there: `middle` or `end`.
+    pub anchor: &'static str,
     /// Whether no field lies here.
     pub gap: bool,
 }
@@ -318,7 +322,17 @@ pub struct DiagramEdge {
     pub feedback: bool,
 }
 
-/// A timing diagram.
+/// The timing diagram of a small job.
+pub struct TimingFigure {
+    /// Sizes of the job.
+    pub job: String,
+    /// Cycles of the job.
+    pub cycles: String,
+    /// The drawing.
+    pub waves: Waves,
+}
+
+/// The drawing of a timing diagram.
 #[derive(Default)]
 pub struct Waves {
     /// Width in user units.
@@ -327,10 +341,8 @@ pub struct Waves {
     pub height: u32,
     /// Width below which it scrolls instead of shrinking.
     pub min_width: u32,
-    /// Where the values come from.
-    pub origin: String,
-    /// What it shows.
-    pub caption: String,
+    /// Cycles of the job: middle of the cell, number.
+    pub numbers: Vec<(u32, usize)>,
     /// Vertical lines at the rising clock edges.
     pub grid: Vec<u32>,
     /// Shaded cells in which a beat or a register write moves: x, y, width, height.
@@ -347,4 +359,6 @@ pub struct Waves {
     pub values: Vec<(u32, u32, String)>,
     /// Places where cycles are left out: left edge of the break.
     pub breaks: Vec<u32>,
+    /// Width of a break.
+    pub break_width: u32,
 }

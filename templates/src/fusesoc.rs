@@ -20,6 +20,10 @@ pub struct FuseSoc {
     pub rtl: Vec<String>,
     /// Vector files of the testbench, below `tb/`.
     pub vectors: Vec<String>,
+    /// Whether the top takes `IMPL`, which selects the behavioural form of vendor primitives when 0.
+    pub impl_parameter: bool,
     /// Yosys architecture: `xilinx`, `ecp5`, `ice40`.
-    pub arch: String,
+    pub arch: &'static str,
+    /// Options of its synthesis command.
+    pub synth_options: Vec<&'static str>,
 }

@@ -5,8 +5,8 @@
 // Self-checking testbench of `{{ top }}`: writes the registers, plays the input beats of {{ jobs.len() }} jobs with random
 // gaps, refuses output beats at random, and compares every output beat with the bit-exact model.
 // Run it in the folder that holds the .hex files, for example:
-//   iverilog -g2005 -o {{ top }}_tb.vvp {{ top }}_tb.v ../rtl/*.v && vvp -n {{ top }}_tb.vvp
-// The last line it prints is `PASS <n> beats` or `FAIL <n> errors`.
+//   iverilog -g2005 -o {{ top }}_tb.vvp {{ top }}_tb.v ../rtl/*.v && vvp -N {{ top }}_tb.vvp
+// The last line it prints is `PASS <n> beats`, or `FAIL <n> errors` before a $stop, of which vvp -N makes exit code 1.
 
 // Nonblocking assignments in `initial` keep its writes clear of the core's clocked blocks.
 // verilator lint_off INITIALDLY
@@ -165,10 +165,14 @@ module {{ top }}_tb;
     begin
       if (!finished) begin
         finished = 1'b1;
-        if (errors == 32'd0) $display("PASS %0d beats", beats);
-        else $display("FAIL %0d errors", errors);
+        if (errors == 32'd0) begin
+          $display("PASS %0d beats", beats);
+          $finish;
+        end else begin
+          $display("FAIL %0d errors", errors);
+          $stop;
+        end
       end
-      $finish;
     end
   endtask
 

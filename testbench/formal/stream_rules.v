@@ -15,7 +15,7 @@ module stream_rules (
     .s_valid_i(s_valid_i), .s_ready_o(s_ready), .s_data_i(s_data_i),
     .m_valid_o(m_valid), .m_ready_i(m_ready_i), .m_data_o(m_data)
   );
-  reg started_q = 0, waited_q = 0;
+  reg started_q = 0, waited_q = 0, s_waited_q = 0;
   reg [3:0] data_q;
   reg [4:0] in_q = 0, out_q = 0;
   always @(posedge clk_i) begin
@@ -26,6 +26,9 @@ module stream_rules (
     data_q <= m_data;
     if (started_q && s_valid_i && s_ready) in_q <= in_q + 1;
     if (started_q && m_valid && m_ready_i) out_q <= out_q + 1;
+    // The source keeps the rules itself.
+    s_waited_q <= started_q && s_valid_i && !s_ready;
+    if (s_waited_q) assume (s_valid_i);
     // Beats carry their own number, so order and loss show in the data.
     if (started_q) assume (!s_valid_i || s_data_i == in_q[3:0]);
     if (waited_q) begin

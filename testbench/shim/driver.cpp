@@ -14,7 +14,7 @@ enum Fault : uint32_t { NO_FAULT = 0, VALID_DROPPED, DATA_CHANGED, LAST_MISSING,
 // One stream's part of a job; the host owns all memory.
 struct Transfer {
     uint32_t* words;   // `period` beats to send, or room for `beats` beats
-    uint64_t* cycles;  // outputs: the cycle of each beat
+    uint64_t* cycles;  // the cycle of each beat
     uint64_t stride;   // words of one beat
     uint64_t period;   // inputs: beat n is found at n mod period
     uint64_t beats;
@@ -190,11 +190,11 @@ private:
         const Port& port = model->ports[i];
         Transfer& transfer = task.transfers[i];
         held[i].waiting = false;
+        transfer.cycles[transfer.done] = task.cycle;
         if (port.input) {
             if (task.first_input == ~uint64_t(0)) task.first_input = task.cycle;
         } else {
             std::memcpy(transfer.words + transfer.done * transfer.stride, port.data, port.bytes);
-            transfer.cycles[transfer.done] = task.cycle;
             task.last_output = task.cycle;
         }
         ++transfer.done;

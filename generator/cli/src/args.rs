@@ -54,7 +54,7 @@ pub enum Command {
     /// Print a commented config to start from
     #[command(after_help = "Example:\n  bitlathe new ternary-gemm --target ecp5-85f > core.toml")]
     New(New),
-    /// Show all errors of a config at once
+    /// Show all errors of a config at once; of a legal one its tensors, cycles and predicted resources
     #[command(
         after_help = "Examples:\n  bitlathe check core.toml\n  bitlathe check core.toml --set parallel.k_lanes=48 --json"
     )]
@@ -63,10 +63,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  bitlathe gen core.toml -o build/core\n  \
         bitlathe synth core.toml --flow xcup --json > synth.json && bitlathe gen core.toml -o build/core --synth synth.json")]
     Gen(Gen),
-    /// Run the bit-exact model on a job
+    /// Run the bit-exact model on a job of npy arrays
     #[command(after_help = "Example:\n  bitlathe golden core.toml --in x=x.npy --in w=w.npy --out y=y.npy")]
     Golden(Job),
-    /// Run the same job on the Verilog and compare it with the model
+    /// Run a job of npy arrays on the Verilog and compare it with the model
     #[command(after_help = "Examples:\n  bitlathe sim core.toml --in x=x.npy --in w=w.npy --out y=y.npy\n  \
         bitlathe sim core.toml --in x=x.npy --in w=w.npy --stalls 7 --wave job.fst")]
     Sim(Sim),
@@ -74,10 +74,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  bitlathe verify core.toml --jobs 100 --seed 1\n\n\
         The wave of the first failure goes to the folder NAME-waves, NAME being the core's.")]
     Verify(Verify),
-    /// Say what Yosys makes of the core (and nextpnr, where it routes)
+    /// Synthesize the core with Yosys (and nextpnr, where it routes) and say what it takes
     #[command(
         after_help = "Examples:\n  bitlathe synth core.toml --flow xcup --json\n  bitlathe synth core.toml --flow ecp5 -o build/ecp5\n  \
-        bitlathe synth core.toml --flow xcup --module adder_tree"
+        bitlathe synth core.toml --flow xcup --module dot_row"
     )]
     Synth(Synth),
     /// Turn real weights into the tensors (and packed beats) that the core takes
@@ -133,10 +133,10 @@ pub struct Gen {
 pub struct Job {
     #[command(flatten)]
     pub config: Config,
-    /// Input tensor
+    /// Array for an input tensor; once for each that `bitlathe check` names
     #[arg(long = "in", value_name = "NAME=F.npy")]
     pub inputs: Vec<Assignment>,
-    /// File for an output tensor
+    /// File for an output tensor. May be repeated
     #[arg(long = "out", value_name = "NAME=F.npy")]
     pub outputs: Vec<Assignment>,
 }
@@ -149,7 +149,7 @@ pub struct Sim {
     /// Let sources pause and sinks refuse, as drawn from this seed
     #[arg(long, value_name = "SEED")]
     pub stalls: Option<u64>,
-    /// Record the job
+    /// Record every signal of the job, for GTKWave or Surfer
     #[arg(long, value_name = "F.fst", value_hint = ValueHint::FilePath)]
     pub wave: Option<PathBuf>,
 }
@@ -194,7 +194,7 @@ pub struct Pack {
     /// Model file (GGUF, safetensors, npy) and the tensor in it
     #[arg(long, value_name = "FILE[:TENSOR]")]
     pub weights: String,
-    /// File for a tensor, such as w=w.npy or scale=scale.npy
+    /// File for a tensor, such as w=w.npy or scale=scale.npy. May be repeated
     #[arg(long = "out", value_name = "NAME=F.npy")]
     pub outputs: Vec<Assignment>,
     /// Short for --out w=F

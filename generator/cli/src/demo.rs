@@ -184,6 +184,12 @@ impl Kind for Demo {
     fn legal_pairs(&self) -> Vec<Value> {
         vec![]
     }
+    fn cross_size(&self) -> u64 {
+        0
+    }
+    fn crossed(&self, _: u64) -> Option<Value> {
+        None
+    }
     fn random_configs(&self, _: &Target, _: u64, _: usize) -> Vec<Value> {
         vec![]
     }

@@ -7,7 +7,7 @@ use bitlathe_flow::sim::SimError;
 use bitlathe_flow::synth::SynthError;
 use bitlathe_flow::tools::ToolError;
 use bitlathe_flow::verify::VerifyError;
-use bitlathe_flow::weights::WeightError;
+use bitlathe_flow::weights::{WeightError, WeightProblem};
 
 use crate::report::{Exit, Failure, Finding};
 
@@ -135,7 +135,18 @@ impl From<LintError> for Failure {
 
 impl From<WeightError> for Failure {
     fn from(error: WeightError) -> Self {
-        let help = "read are GGUF (TQ1_0, TQ2_0, I8, floats), safetensors (HF BitNet, int8, floats) and npy; real numbers need --ternarize absmean";
+        let help = match &error.problem {
+            WeightProblem::ScaleUse { .. } => "--scale divide for BitLinear, --scale multiply for AutoBitLinear",
+            WeightProblem::I2s { .. } => "--i2s x86 or --i2s arm",
+            WeightProblem::ChooseTensor { .. } | WeightProblem::NoTensor { .. } => {
+                "the name of the tensor follows the file: --weights FILE:TENSOR"
+            }
+            WeightProblem::NothingToTernarize => "leave --ternarize out",
+            _ => {
+                "read are GGUF (TQ1_0, TQ2_0, I8, floats), safetensors (HF BitNet, int8, floats) and npy; real numbers need \
+                 --ternarize absmean"
+            }
+        };
         fail(Exit::Input, "W001", error, help)
     }
 }

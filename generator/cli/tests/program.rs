@@ -192,6 +192,31 @@ fn golden_multiplies_and_a_failed_run_writes_nothing() {
 }
 
 #[test]
+fn sim_counts_cycles_and_records_a_wave() {
+    let home = home();
+    let sizes = ["shape.k_max=60", "shape.m_max=40", "parallel.k_lanes=12", "parallel.m_lanes=4"];
+    let sets: Vec<&str> = sizes.iter().flat_map(|s| ["--set", s]).chain(PLAIN).collect();
+    save(home.path(), "x.npy", &[1, 30], (0..30).collect());
+    save(home.path(), "w.npy", &[9, 30], (0..270).map(|n| n % 3 - 1).collect());
+    let sim = ["sim", "core.toml", "--in", "x=x.npy", "--in", "w=w.npy", "--wave", "job.fst", "--json"];
+    let ran = run(home.path(), &[&sim[..], &sets].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let json = ran.json();
+    assert_eq!((&json["cycles"], &json["matches_model"]), (&json["predicted_cycles"], &Value::Bool(true)));
+    let wave = wellen::simple::read(home.path().join("job.fst")).expect("a readable wave");
+    let hierarchy = wave.hierarchy();
+    let ports = ["clk_i", "x_valid_i", "w_data_i", "y_last_o"];
+    let recorded = |port: &&str| hierarchy.all_vars().any(|v| hierarchy[v].name(hierarchy) == *port);
+    assert!(ports.iter().all(recorded));
+    // Ten nanoseconds a cycle.
+    let last = wave.time_table().last().copied().unwrap_or(0);
+    assert!(
+        json["cycles"].as_u64().is_some_and(|c| (10 * (c - 1)..10 * (c + 30)).contains(&last)),
+        "{last} ns: {json}"
+    );
+}
+
+#[test]
 fn pack_writes_the_tensor_and_refuses_what_is_not_ternary() {
     let home = home();
     save(home.path(), "m.npy", &[4, 6], (0..24).map(|n| n % 3 - 1).collect());

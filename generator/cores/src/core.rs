@@ -22,6 +22,11 @@ pub trait Kind: Sync {
     fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>>;
     /// Configs that together hold every legal pair of options, small enough to simulate; each is `kind`-complete.
     fn legal_pairs(&self) -> Vec<serde_json::Value>;
+    /// Number of points in the full cross of all option values.
+    fn cross_size(&self) -> u64;
+    /// The config at a point of the full cross, small enough to simulate; `None` where it is illegal, or where an option
+    /// without effect there has another value than its first, so that every core appears once.
+    fn crossed(&self, point: u64) -> Option<serde_json::Value>;
     /// Legal configs for a target, drawn at random for judging the cost model.
     fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value>;
 }
@@ -184,6 +189,12 @@ pub trait Core: Send + Sync {
     fn check_job(&self, job: &Job) -> Result<(), String>;
     /// Exact cycles of a job without stalls, from the first accepted input beat to the last output beat, inclusive.
     fn schedule(&self, dims: &Dims) -> u64;
+    /// For each stream, in the interface's order, the cycle in which each beat of a small job without stalls moves, counted
+    /// from the first accepted input beat. `None` where the schedule does not tell single beats; the datasheet then has
+    /// no timing diagram.
+    fn beat_cycles(&self, _: &Dims) -> Option<Vec<Vec<u64>>> {
+        None
+    }
     /// Multiply-adds (or elements) a job needs.
     fn useful_ops(&self, dims: &Dims) -> u64;
     /// Peak operations a cycle: multiply-adds for products, elements otherwise.
@@ -192,6 +203,10 @@ pub trait Core: Send + Sync {
     fn op(&self) -> &'static str;
     /// Predicted resources by part for a family.
     fn cost(&self, family: Family) -> Vec<PartCost>;
+    /// Whether synthesis may put multipliers of the Verilog into DSP blocks, beside those that the core instantiates.
+    fn infers_dsp(&self, family: Family) -> bool {
+        self.cost(family).iter().any(|part| part.cost.dsp > 0.0)
+    }
     /// Ranges proven at generation.
     fn ranges(&self) -> Vec<ProvenRange>;
     /// Names of the coverage points that `verify` must fill.

@@ -1,7 +1,11 @@
 //! The cores: one folder each, and the hardware parts that they share.
 
+mod boundary;
+mod common;
 mod core;
+mod pairwise;
 pub mod parts;
+pub mod quantizer;
 pub mod random;
 pub mod ternary_gemm;
 
@@ -9,5 +13,5 @@ pub use crate::core::*;
 
 /// Every kind of core, in the order in which `bitlathe list` shows them.
 pub fn kinds() -> &'static [&'static dyn Kind] {
-    &[&ternary_gemm::TernaryGemm]
+    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer]
 }

@@ -46,7 +46,7 @@ pub fn compare(core: &dyn Core, tools: &Tools) -> Result<Comparison, CompareErro
     core.cost(family).into_iter().for_each(|p| predicted += p.cost);
     let rtl = generate::print(core)?;
     let top = core.interface().top;
-    let request = SynthRequest { nodsp: predicted.dsp == 0.0, ..SynthRequest::new(&rtl.files, &top, family) };
+    let request = SynthRequest { nodsp: !core.infers_dsp(family), ..SynthRequest::new(&rtl.files, &top, family) };
     let r = synthesize(&request, tools)?;
     let measured = Cost {
         lut: r.lut as f64,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bitlathe_cores::{Core, Operand, Stimulus};
 use bitlathe_spec::{Dims, Job, Tensor};
@@ -20,6 +20,10 @@ pub trait Subject: Sync {
     fn golden(&self, job: &Job) -> BTreeMap<String, Tensor>;
     /// Cycles of a job without stalls.
     fn schedule(&self, dims: &Dims) -> u64;
+    /// The cycle of each beat of each stream, where the schedule tells it.
+    fn beat_cycles(&self, _: &Dims) -> Option<Vec<Vec<u64>>> {
+        None
+    }
     /// The code of one lane.
     fn encode(&self, code: &str, values: &[i64]) -> u64;
     /// Coverage points to be filled.
@@ -38,6 +42,9 @@ impl<C: Core + ?Sized> Subject for C {
     }
     fn schedule(&self, dims: &Dims) -> u64 {
         Core::schedule(self, dims)
+    }
+    fn beat_cycles(&self, dims: &Dims) -> Option<Vec<Vec<u64>>> {
+        Core::beat_cycles(self, dims)
     }
     fn encode(&self, code: &str, values: &[i64]) -> u64 {
         Core::encode(self, code, values)
@@ -86,11 +93,20 @@ impl std::fmt::Display for Mismatch {
         if let Some(cycle) = self.cycle {
             write!(f, "\n  at cycle {cycle} of the job")?;
         }
-        for operand in &self.operands {
-            write!(f, "\n  {} = {:?}", operand.name, operand.values)?;
-        }
-        Ok(())
+        self.operands.iter().try_for_each(|operand| write!(f, "\n  {}", in_short(operand)))
     }
+}
+
+/// Values of an operand that a report in text shows; the JSON has all.
+const SHOWN: usize = 64;
+
+fn in_short(operand: &Operand) -> String {
+    let shown = &operand.values[..operand.values.len().min(SHOWN)];
+    let more = match operand.values.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} = {shown:?}{more}", operand.name)
 }
 
 /// Compares a run with the model's outputs; `None` when every element is equal.
@@ -214,6 +230,10 @@ pub enum FailureKind {
     #[error("the job took {simulated} cycles, the schedule says {predicted}")]
     #[allow(missing_docs)]
     Schedule { predicted: u64, simulated: u64 },
+    /// A beat moved in another cycle than the schedule says.
+    #[error("beat {beat} of `{stream}` moved in cycle {simulated}, the schedule says {predicted}")]
+    #[allow(missing_docs)]
+    Beat { stream: String, beat: usize, predicted: u64, simulated: u64 },
     /// Sticky status fields were set by a legal job.
     #[error("a legal job set the status fields {0:?}")]
     Flags(BTreeMap<String, u64>),
@@ -228,6 +248,7 @@ impl FailureKind {
         match self {
             Self::Mismatch(m) => m.cycle,
             Self::Schedule { .. } | Self::Flags(_) => None,
+            Self::Beat { simulated, .. } => Some(*simulated),
             Self::Aborted { cycle, .. } => *cycle,
         }
     }
@@ -272,15 +293,19 @@ pub fn verify<S: Subject + ?Sized>(
     }
     let corners = subject.corners();
     let total = corners.len() as u64 + options.jobs;
-    let (done, recorded) = (AtomicU64::new(0), AtomicBool::new(false));
+    let done = AtomicU64::new(0);
+    let trial = |number: u64| Trial::new(subject, simulator, options, &corners, number);
     let judge = |number: u64| {
-        let trial = Trial::new(subject, simulator, options, &corners, number);
-        let verdict = trial.judge(&recorded);
+        let verdict = trial(number).judge();
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         verdict
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build()?;
-    let verdicts: Vec<Verdict> = pool.install(|| (0..total).into_par_iter().map(judge).collect());
+    let mut verdicts: Vec<Verdict> = pool.install(|| (0..total).into_par_iter().map(judge).collect());
+    let first = verdicts.iter_mut().zip(0..).find_map(|(v, number)| Some((v.failures.first_mut()?, number)));
+    if let (Some((failure, number)), Some(folder)) = (first, &options.waves) {
+        failure.wave = trial(number).record(failure, folder);
+    }
     Ok(report(subject, &corners, total, verdicts))
 }
 
@@ -311,7 +336,6 @@ struct Verdict {
 struct Trial<'a, S: Subject + ?Sized> {
     subject: &'a S,
     simulator: &'a Simulator,
-    options: &'a VerifyOptions,
     name: String,
     job: Job,
     seed: u64,
@@ -322,14 +346,14 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
     fn new(
         subject: &'a S,
         simulator: &'a Simulator,
-        options: &'a VerifyOptions,
+        options: &VerifyOptions,
         corners: &[Stimulus],
         number: u64,
     ) -> Self {
         let VerifyOptions { seed, command, .. } = options;
         let trial = |name: String, job, seed, jobs| {
             let repeat = format!("{command} --jobs {jobs} --seed {seed}");
-            Self { subject, simulator, options, name, job, seed, repeat }
+            Self { subject, simulator, name, job, seed, repeat }
         };
         match corners.get(number as usize) {
             Some(corner) => trial(corner.name.clone(), corner.job.clone(), *seed, 0),
@@ -349,13 +373,13 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
     }
 
     /// Stops at the first failure: what follows on the same instance would not be news.
-    fn judge(&self, recorded: &AtomicBool) -> Verdict {
+    fn judge(&self) -> Verdict {
         let mut verdict = Verdict::default();
         let mut instance = match self.simulator.instance(self.seed, false) {
             Ok(instance) => instance,
             Err(e) => {
                 let kind = FailureKind::Aborted { message: e.to_string(), cycle: None };
-                verdict.failures.push(self.failure(StallMode::None, kind, false, None));
+                verdict.failures.push(self.failure(StallMode::None, kind, false));
                 return verdict;
             }
         };
@@ -368,7 +392,7 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
                 Err(e) => Some(aborted(&e)),
             };
             if let Some(kind) = kind {
-                verdict.failures.push(self.explain(mode, kind, recorded));
+                verdict.failures.push(self.explain(mode, kind));
                 break;
             }
         }
@@ -389,29 +413,47 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
         if !run.flags.is_empty() {
             return Some(FailureKind::Flags(run.flags.clone()));
         }
+        if mode != StallMode::None {
+            return None;
+        }
         let (predicted, simulated) = (self.subject.schedule(&self.job.dims), run.cycles);
-        (mode == StallMode::None && predicted != simulated).then_some(FailureKind::Schedule { predicted, simulated })
+        if predicted != simulated {
+            return Some(FailureKind::Schedule { predicted, simulated });
+        }
+        self.wrong_beat(run)
     }
 
-    /// Finds out whether the failure needs the jobs before it, and records the first failure's wave.
-    fn explain(&self, mode: StallMode, kind: FailureKind, recorded: &AtomicBool) -> Failure {
+    /// The first beat of a run without stalls that moved in another cycle than the schedule says.
+    fn wrong_beat(&self, run: &Run) -> Option<FailureKind> {
+        let expected = self.subject.beat_cycles(&self.job.dims)?;
+        let streams = &self.simulator.interface().streams;
+        let first = streams.iter().filter_map(|s| run.beat_cycles.get(&s.name)?.first()).min().copied().unwrap_or(0);
+        streams.iter().zip(expected).find_map(|(stream, predicted)| {
+            let moved = run.beat_cycles.get(&stream.name)?;
+            let mut beats = moved.iter().map(|c| c - first).zip(predicted).enumerate();
+            let (beat, (simulated, predicted)) = beats.find(|(_, (s, p))| s != p)?;
+            Some(FailureKind::Beat { stream: stream.name.clone(), beat, predicted, simulated })
+        })
+    }
+
+    /// Finds out whether the failure needs the jobs before it.
+    fn explain(&self, mode: StallMode, kind: FailureKind) -> Failure {
         let alone = self.simulator.instance(self.seed, false).and_then(|mut fresh| self.run(&mut fresh, mode, None));
         let after = mode != StallMode::None && alone.is_ok_and(|run| self.wrong(mode, &run).is_none());
-        let folder = self.options.waves.as_ref().filter(|_| !recorded.swap(true, Ordering::Relaxed));
-        let wave = folder.and_then(|folder| self.record(mode, &kind, after, folder));
-        self.failure(mode, kind, after, wave)
+        self.failure(mode, kind, after)
     }
 
     /// Repeats a failure on the traced build, with the jobs before it where it needs them.
-    fn record(&self, mode: StallMode, kind: &FailureKind, after: bool, folder: &Path) -> Option<PathBuf> {
+    fn record(&self, failure: &Failure, folder: &Path) -> Option<PathBuf> {
+        let Failure { kind, stalls: Stalls { mode, .. }, after_other_jobs: after, .. } = failure;
         let name: String = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("{name}.fst"));
         let wave = kind.cycle().map_or(Wave { path: &path, window: (0, FIRST_CYCLES) }, |c| Wave::around(&path, c));
         let repeated = self.simulator.instance(self.seed, true).and_then(|mut instance| {
-            for earlier in StallMode::ALL.into_iter().take_while(|m| after && *m != mode) {
+            for earlier in StallMode::ALL.into_iter().take_while(|m| *after && m != mode) {
                 self.run(&mut instance, earlier, None)?;
             }
-            self.run(&mut instance, mode, Some(wave))
+            self.run(&mut instance, *mode, Some(wave))
         });
         if let Err(e) = repeated {
             tracing::debug!("while recording {}: {e}", path.display());
@@ -419,9 +461,9 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
         path.exists().then_some(path)
     }
 
-    fn failure(&self, mode: StallMode, kind: FailureKind, after_other_jobs: bool, wave: Option<PathBuf>) -> Failure {
+    fn failure(&self, mode: StallMode, kind: FailureKind, after_other_jobs: bool) -> Failure {
         let (job, repeat) = (self.name.clone(), self.repeat.clone());
-        Failure { job, stalls: self.stalls(mode), after_other_jobs, kind, repeat, wave }
+        Failure { job, stalls: self.stalls(mode), after_other_jobs, kind, repeat, wave: None }
     }
 }
 

@@ -61,7 +61,7 @@ fn interface() -> Interface {
         tensors: vec![
             tensor("x", Role::In, DType::I8, &["N", "K"], on("x")),
             tensor("b", Role::In, DType::I8, &["T", "N"], on("b")),
-            tensor("bias", Role::In, DType::I8, &["1"], Carrier::Field("bias".into())),
+            tensor("bias", Role::In, DType::I8, &["1"], Carrier::Fields(vec!["bias".into()])),
             tensor("y", Role::Out, DType::I16, &["T", "N"], on("y")),
         ],
         streams: vec![
@@ -83,7 +83,7 @@ fn interface() -> Interface {
                 4,
                 vec![
                     field("passes", 0, 16, ReadWrite, extent("T", 1)),
-                    field("bias", 16, 8, ReadWrite, FieldValue::Tensor("bias".into())),
+                    field("bias", 16, 8, ReadWrite, FieldValue::Element { tensor: "bias".into(), index: 0 }),
                 ],
             ),
             register("status", 8, vec![field("seen_min", 0, 1, WriteOneToClear, FieldValue::None)]),

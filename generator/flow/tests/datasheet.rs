@@ -1,15 +1,15 @@
 //! Renders a datasheet in headless Chromium: no console message, no request, no sideways scrolling, a picture with content.
 
-mod support;
-
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use bitlathe_flow::generate::{Options, files};
+use bitlathe_cores::{Core, kinds};
+use bitlathe_flow::generate::{self, Options};
+use bitlathe_flow::synth::{SynthRequest, synthesize};
+use bitlathe_flow::tools::Tools;
 use serde_json::{Value, json};
-use support::{FakeGemm, rtl};
 
 /// Written into a copy of the page: sends what the browser made of it to the frame around it.
 const PROBE: &str = "<script>addEventListener('load', () => {
@@ -18,7 +18,14 @@ const PROBE: &str = "<script>addEventListener('load', () => {
     inner: innerWidth,
     scroll: root.scrollWidth,
     requests: performance.getEntriesByType('resource').map(e => e.name),
-    sections: document.querySelectorAll('main section').length,
+    sections: [...document.querySelectorAll('main section')].filter(s => s.innerText.length > 120).map(s =>
+      s.querySelector('h2').innerText),
+    nameless: [...document.querySelectorAll('.label')].map(l => l.innerText).filter(t => !t.includes('Origin: ')),
+    facts: [...document.querySelectorAll('.facts > div')].map(f => f.querySelector('.origin').innerText),
+    cut: [...document.querySelectorAll('.scroll, .drawing, pre')].filter(e => e.scrollWidth > e.clientWidth + 1)
+      .map(e => e.ariaLabel ?? e.innerText),
+    small: [...document.querySelectorAll('main *')].filter(e => e.children.length === 0 && e.innerText?.trim()
+      && parseFloat(getComputedStyle(e).fontSize) < 11).map(e => e.innerText),
     unboxed: [...document.querySelectorAll('table, svg')].filter(e => e.closest('.scroll, .drawing') === null).length,
     outside: [...document.querySelectorAll('svg text')].filter(t => {
       const svg = t.ownerSVGElement.getBoundingClientRect(), box = t.getBoundingClientRect();
@@ -35,14 +42,51 @@ const FRAME: &str = "<!doctype html><script>addEventListener('message', e => {
   document.body.append(out);
 });</script><body><iframe src='page.html' style='border:0;width:WIDTHpx;height:1500px'></iframe></body>";
 
-fn page() -> String {
-    let synth = json!({
-        "flow": "xcup", "tool_versions": {"yosys": "0.70"}, "lut": 451, "lutram": 128, "ff": 371, "dsp": 0, "bram": 1,
-        "uram": 0, "carry": 40, "lut_per_mac": 18.8, "logic_depth": 9
+/// Every section, in order.
+const SECTIONS: [&str; 11] = [
+    "Function",
+    "Ports",
+    "Registers",
+    "Streams",
+    "Formats and ranges",
+    "Timing",
+    "Cycles",
+    "Stream rates",
+    "Resources",
+    "Instantiation",
+    "Regeneration",
+];
+
+fn core(config: &str) -> Box<dyn Core> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(config);
+    let document: Value = toml::from_str(&fs::read_to_string(path).expect("a config")).expect("TOML");
+    let kind = kinds().iter().find(|k| document["kind"] == k.name()).expect("a kind");
+    kind.configure(&document).unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+/// The datasheet of a core, with what Yosys says of it where that is asked for.
+fn page(config: &str, measure: bool) -> String {
+    let core = core(config);
+    let rtl = generate::print(core.as_ref()).expect("prints");
+    let synth = measure.then(|| {
+        let top = core.interface().top;
+        let request = SynthRequest::new(&rtl.files, &top, core.target().family);
+        let report = synthesize(&request, &Tools::discover().expect("tools")).expect("Yosys runs");
+        serde_json::to_value(report).expect("JSON")
     });
-    let options = Options { config_file: "core.toml".into(), synth: vec![synth], ..Options::default() };
-    let all = files(&FakeGemm, &rtl(None), &options).expect("a core");
+    let options = Options { config_file: config.into(), synth: synth.into_iter().collect() };
+    let all = generate::files(core.as_ref(), &rtl, &options).expect("a core");
     all.into_iter().find(|f| f.path == "datasheet.html").expect("written").text
+}
+
+/// A requantizing core with resident weights, measured.
+fn requantizing() -> String {
+    page("examples/digits/layer1.toml", true)
+}
+
+/// A core with exact sums and streamed weights, not measured.
+fn exact() -> String {
+    page("examples/ternary-sherry.toml", false)
 }
 
 fn chromium() -> Option<&'static str> {
@@ -110,16 +154,21 @@ fn content(picture: &Path) -> (u32, f64) {
 #[test]
 fn the_datasheet_fits_phone_and_desktop_and_asks_for_nothing() {
     let Some(browser) = chromium() else { return };
-    let html = page();
-    for width in [390, 1280] {
+    for (html, width) in [(requantizing(), 375), (requantizing(), 1280), (exact(), 375), (exact(), 1280)] {
         let (found, console) = probe(browser, &html, width);
         assert_eq!(console, Vec::<String>::new(), "console at {width}");
         assert_eq!(found["inner"], width, "the frame has another width");
         assert_eq!(found["scroll"], width, "the page scrolls sideways");
         assert_eq!(found["requests"], json!([]), "requests at {width}");
-        assert_eq!(found["sections"], 11);
+        assert_eq!(found["sections"], json!(SECTIONS), "sections with content");
+        assert_eq!(found["nameless"], json!([]), "a table or figure that does not say where it comes from");
+        assert!(found["facts"].as_array().is_some_and(|f| f.iter().all(|o| o != "")), "{}", found["facts"]);
         assert_eq!(found["unboxed"], 0, "a table or drawing that cannot scroll in its box");
         assert_eq!(found["outside"], json!([]), "texts that leave their drawing at {width}");
+        assert_eq!(found["small"], json!([]), "texts too small to read at {width}");
+        if width == 1280 {
+            assert_eq!(found["cut"], json!([]), "boxes that are cut on a desktop");
+        }
         let home = tempfile::tempdir().expect("a folder");
         let (got, share) = content(&screenshot(browser, home.path(), &html, width));
         assert_eq!(got, width);
@@ -131,11 +180,15 @@ fn the_datasheet_fits_phone_and_desktop_and_asks_for_nothing() {
 fn the_checks_see_a_page_that_is_wrong() {
     let Some(browser) = chromium() else { return };
     let extra = "<img src='http://localhost:9/nowhere.png' alt=''><div style='width:500px'>wide</div><table></table>\
-                 <script>console.error('seen')</script></body>";
-    let (found, console) = probe(browser, &page().replace("</body>", extra), 390);
+                 <p class=label>a figure</p><pre style='width:9px'>wide</pre><main><p style='font-size:9px'>fine print</p>\
+                 </main><script>console.error('seen')</script></body>";
+    let (found, console) = probe(browser, &exact().replace("</body>", extra), 375);
     assert!(found["scroll"].as_u64().is_some_and(|w| w >= 500), "{found}");
     assert_eq!(found["requests"], json!(["http://localhost:9/nowhere.png"]));
     assert_eq!(found["unboxed"], 1);
+    assert_eq!(found["nameless"], json!(["a figure"]));
+    assert_eq!(found["small"], json!(["fine print"]));
+    assert!(found["cut"].as_array().is_some_and(|c| c.contains(&json!("wide"))), "{found}");
     assert!(console.iter().any(|l| l.contains("seen")), "{console:?}");
     let home = tempfile::tempdir().expect("a folder");
     let (_, share) = content(&screenshot(browser, home.path(), "<p>blank</p>", 390));
@@ -144,8 +197,16 @@ fn the_checks_see_a_page_that_is_wrong() {
 
 #[test]
 fn the_page_holds_no_address_of_another_machine() {
-    let html = page();
+    let html = exact();
     for reference in ["http:", "https:", "//cdn", "@import", " src=", "<script"] {
         assert!(!html.contains(reference), "the page holds `{reference}`");
     }
+}
+
+#[test]
+fn the_page_says_what_was_measured_and_what_is_only_predicted() {
+    let (measured, predicted) = (requantizing(), exact());
+    assert!(measured.contains("bitlathe synth examples/digits/layer1.toml --flow xcup"));
+    assert!(measured.contains("Prediction against measurement") && !measured.contains("Not measured yet"));
+    assert!(predicted.contains("Not measured yet") && !predicted.contains("Prediction against measurement"));
 }

@@ -1,4 +1,4 @@
-//! The same products in floating point, for error figures only.
+//! The same operations in floating point, for error figures only.
 
 /// How far outputs are from a reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,14 @@ pub fn matmul(x: &[f64], w: &[f64], k: usize) -> Vec<f64> {
     x.chunks_exact(k)
         .flat_map(|token| w.chunks_exact(k).map(move |row| row.iter().zip(token).map(|(a, b)| a * b).sum()))
         .collect()
+}
+
+/// exp(x) / Σ exp(x) of one row in f64.
+pub fn softmax(x: &[f64]) -> Vec<f64> {
+    let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let e: Vec<f64> = x.iter().map(|v| (v - max).exp()).collect();
+    let sum: f64 = e.iter().sum();
+    e.into_iter().map(|v| v / sum).collect()
 }
 
 /// Figures of `got` against `reference`, element by element.
@@ -51,6 +59,13 @@ mod tests {
             matmul(&[1.0, 2.0, 3.0, 4.0], &[1.0, -1.0, 0.5, 0.0, 0.0, 2.0], 2),
             [-1.0, 0.5, 4.0, -1.0, 1.5, 8.0]
         );
+    }
+
+    #[test]
+    fn softmax_by_hand() {
+        let p = softmax(&[700.0, 700.0 + 3f64.ln()]);
+        assert!((p[0] - 0.25).abs() < 1e-12 && (p[1] - 0.75).abs() < 1e-12);
+        assert_eq!(softmax(&[-1e9, 0.0]), [0.0, 1.0]);
     }
 
     #[test]

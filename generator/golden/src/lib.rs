@@ -1,17 +1,23 @@
 //! Bit-exact integer models of the cores' arithmetic: the judge of the hardware, which shares no code with it.
 //!
 //! Everything here computes on plain integers and plain parameter structs. Floating point appears only where a real
-//! scale becomes an integer pair ([`dyadic`]), where real values are quantized ([`quantize`]), and in the reference for
-//! error figures ([`float`]).
+//! scale becomes integers ([`dyadic`], [`softmax::Method`]), where real values are quantized ([`quantize`]), and in error
+//! figures ([`float`], [`softmax::accuracy`]).
 
+mod arguments;
+pub mod division;
 pub mod dyadic;
 pub mod encoding;
 pub mod float;
 pub mod lfsr;
 pub mod quantize;
+pub mod quantizer;
 pub mod rounding;
+pub mod softmax;
 pub mod ternary;
 
+pub use arguments::ArgumentError;
+pub use division::Reciprocal;
 pub use dyadic::{Dyadic, DyadicError, dyadic_constant_shift, dyadic_runtime};
 pub use encoding::{EncodeError, Encoding};
 pub use lfsr::Lfsr;

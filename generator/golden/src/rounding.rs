@@ -2,6 +2,8 @@
 
 use bitlathe_spec::Rounding;
 
+use crate::lfsr::Lfsr;
+
 /// A random number r of b bits for stochastic rounding, standing for the fraction r / 2^b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Random {
@@ -9,6 +11,14 @@ pub struct Random {
     pub value: u32,
     /// b, at most 32; 0 adds nothing.
     pub bits: u32,
+}
+
+impl Random {
+    /// What a requantizer lane draws for a shift: the min(shift, 16) most significant bits of its 16-bit LFSR.
+    pub fn of_lane(lfsr: &Lfsr, shift: u32) -> Self {
+        let bits = shift.min(16);
+        Self { value: lfsr.top(bits), bits }
+    }
 }
 
 /// The integer type of an output.

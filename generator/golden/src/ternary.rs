@@ -3,6 +3,7 @@
 use bitlathe_spec::{DType, Rounding, Tensor};
 use thiserror::Error;
 
+use crate::arguments::{ArgumentError, PerChannel, narrowed, per_channel, planes_per_channel, shift_per_channel};
 use crate::lfsr::Lfsr;
 use crate::rounding::{OutputFormat, Random, saturate, shift_round};
 
@@ -69,12 +70,8 @@ pub struct Inputs<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)]
 pub enum GemmError {
-    #[error("tensor `{name}` has shape {got:?}, expected {expected}")]
-    Shape { name: &'static str, got: Vec<usize>, expected: String },
-    #[error("tensor `{name}` holds {value} at index {index}, outside {min}..={max}")]
-    Range { name: &'static str, value: i64, index: usize, min: i64, max: i64 },
-    #[error("requantized output needs the tensor `{0}`")]
-    Missing(&'static str),
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
     #[error("a product has 1 or 2 planes, not {0}")]
     Planes(usize),
     #[error("a requantizer with {m_lanes} lanes and batch {batch} computes nothing; both are at least 1")]
@@ -89,20 +86,11 @@ struct Sizes {
     m: usize,
 }
 
-/// One value a row of the output, from a tensor of one or of M elements.
-struct PerRow(Vec<i64>);
-
-impl PerRow {
-    fn at(&self, row: usize) -> i64 {
-        if self.0.len() == 1 { self.0[0] } else { self.0[row] }
-    }
-}
-
 /// The inputs of a requantizer, by row.
 struct Scales {
-    mult: Vec<PerRow>,
-    shift: PerRow,
-    zero_point: PerRow,
+    mult: Vec<PerChannel>,
+    shift: PerChannel,
+    zero_point: PerChannel,
 }
 
 impl TernaryGemm {
@@ -134,8 +122,9 @@ impl TernaryGemm {
         if !(1..=2).contains(&self.planes) {
             return Err(GemmError::Planes(self.planes));
         }
-        let wrong =
-            |name, tensor: &Tensor, expected: String| GemmError::Shape { name, got: tensor.shape.clone(), expected };
+        let wrong = |name, tensor: &Tensor, expected: String| -> GemmError {
+            ArgumentError::Shape { name, got: tensor.shape.clone(), expected }.into()
+        };
         let &[t, k] = inputs.x.shape.as_slice() else {
             return Err(wrong("x", inputs.x, "[T, K]".into()));
         };
@@ -167,19 +156,13 @@ impl Requant {
         if self.m_lanes == 0 || self.batch == 0 {
             return Err(GemmError::Lanes { m_lanes: self.m_lanes, batch: self.batch });
         }
-        let mult = inputs.mult.ok_or(GemmError::Missing("mult"))?;
-        let shift = match self.shift {
-            Some(s) => PerRow(vec![s.into()]),
-            None => {
-                let tensor = inputs.shift.ok_or(GemmError::Missing("shift"))?;
-                one_plane("shift", tensor, m, (0, crate::dyadic::MAX_SHIFT.into()))?
-            }
-        };
+        let mult = inputs.mult.ok_or(ArgumentError::Missing("mult"))?;
+        let shift = shift_per_channel(self.shift, inputs.shift, m)?;
         let zero_point = match inputs.zero_point {
-            Some(tensor) => one_plane("zp", tensor, m, (i32::MIN.into(), i32::MAX.into()))?,
-            None => PerRow(vec![0]),
+            Some(tensor) => per_channel("zp", tensor, m, (i32::MIN.into(), i32::MAX.into()))?,
+            None => PerChannel::constant(0),
         };
-        Ok(Scales { mult: per_row("mult", mult, planes, m, (0, u16::MAX.into()))?, shift, zero_point })
+        Ok(Scales { mult: planes_per_channel("mult", mult, planes, m, (0, u16::MAX.into()))?, shift, zero_point })
     }
 
     fn run(&self, accumulators: &[Vec<i64>], scales: &Scales, sizes: Sizes) -> Vec<i64> {
@@ -206,8 +189,7 @@ impl Requant {
 
     fn element(&self, product: i128, scales: &Scales, m: usize, lfsr: Option<&Lfsr>) -> i64 {
         let shift = scales.shift.at(m) as u32;
-        let bits = shift.min(16);
-        let random = lfsr.map(|l| Random { value: l.top(bits), bits });
+        let random = lfsr.map(|l| Random::of_lane(l, shift));
         let rounded = shift_round(product, shift, self.rounding, random);
         saturate(rounded + i128::from(scales.zero_point.at(m)), self.format)
     }
@@ -238,40 +220,6 @@ fn dot(w: &[i8], x: &[i32]) -> i64 {
     (w.chunks(chunk).zip(x.chunks(chunk)))
         .map(|(w, x)| i64::from(w.iter().zip(x).map(|(&w, &x)| i32::from(w) * x).sum::<i32>()))
         .sum()
-}
-
-fn narrowed<T: TryFrom<i64>>(name: &'static str, tensor: &Tensor, bounds: (i64, i64)) -> Result<Vec<T>, GemmError> {
-    let (min, max) = bounds;
-    let convert = |(index, &value): (usize, &i64)| {
-        let fits = (min..=max).contains(&value);
-        (T::try_from(value).ok().filter(|_| fits)).ok_or(GemmError::Range { name, value, index, min, max })
-    };
-    tensor.data.iter().enumerate().map(convert).collect()
-}
-
-/// The planes of a tensor of shape [M] or [1], or [2, M] or [2, 1] with two planes.
-fn per_row(
-    name: &'static str,
-    tensor: &Tensor,
-    planes: usize,
-    m: usize,
-    bounds: (i64, i64),
-) -> Result<Vec<PerRow>, GemmError> {
-    let rows = match (tensor.shape.as_slice(), planes) {
-        (&[rows], 1) | (&[2, rows], 2) if rows == m || rows == 1 => rows,
-        _ => {
-            let prefix = if planes == 2 { "2, " } else { "" };
-            let expected = format!("[{prefix}{m}] or [{prefix}1]");
-            return Err(GemmError::Shape { name, got: tensor.shape.clone(), expected });
-        }
-    };
-    let data = narrowed::<i64>(name, tensor, bounds)?;
-    Ok(data.chunks_exact(rows).map(|plane| PerRow(plane.to_vec())).collect())
-}
-
-fn one_plane(name: &'static str, tensor: &Tensor, m: usize, bounds: (i64, i64)) -> Result<PerRow, GemmError> {
-    let mut planes = per_row(name, tensor, 1, m, bounds)?;
-    Ok(planes.swap_remove(0))
 }
 
 #[cfg(test)]

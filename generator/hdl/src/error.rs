@@ -37,8 +37,7 @@ codes! {
     Overflow = "H007", "range overflow";
     /// A stream that nothing takes.
     Dropped = "H008", "stream dropped";
-    /// A stream that two consumers take.
-    TakenTwice = "H009", "stream consumed twice";
+    // H009, a stream with two consumers, is refused by Rust's ownership already.
     /// A keyword, an illegal identifier or a name used twice.
     Name = "H010", "illegal name";
     /// A parameter outside its own range or a relation that does not hold.

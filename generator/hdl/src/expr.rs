@@ -265,7 +265,10 @@ impl Expr {
     /// Bitwise complement.
     #[allow(clippy::should_implement_trait)]
     pub fn not(&self) -> Self {
-        make(Op::Not(self.clone()), self.node.ty.clone(), None, self.body.clone())
+        match &self.node.op {
+            Op::Not(inner) => inner.clone(),
+            _ => make(Op::Not(self.clone()), self.node.ty.clone(), None, self.body.clone()),
+        }
     }
 
     #[track_caller]

@@ -144,7 +144,7 @@ pub struct Waiver {
 
 pub(crate) struct StreamMark {
     pub name: String,
-    pub taken: Rc<Cell<u32>>,
+    pub taken: Rc<Cell<bool>>,
     pub place: &'static Location<'static>,
 }
 
@@ -341,10 +341,12 @@ impl Module {
         }
     }
 
-    /// The value of a named dimension as an unsigned constant of `width` bits.
+    /// A dimension as an unsigned constant of `width` bits; it gets the name unless it is a parameter already.
     #[track_caller]
     pub fn constant(&self, name: &str, value: impl Into<Dim>, width: impl Into<Dim>) -> Expr {
-        let (dim, width) = (self.localparam(name, value), width.into());
+        let (value, width) = (value.into(), width.into());
+        let name = value.as_name().unwrap_or(name);
+        let dim = if value.as_name().is_some() { value.clone() } else { self.localparam(name, &value) };
         let v = i128::from(dim.value());
         if v < 0 || (width.value() < 63 && v >= 1 << width.value()) {
             self.body.error(Code::Overflow, format!("{name} = {v} does not fit {width} bits"), "widen the constant");
@@ -386,10 +388,12 @@ impl Module {
         self.expr(self.body.declare(name, ty, SigKind::Input, here()))
     }
 
-    /// An output port with its value.
+    /// An output port with its value; gives the port, to be described.
     #[track_caller]
-    pub fn output(&self, name: &str, value: &Expr) {
-        self.output_wire(name, value.ty().clone()).drive(value);
+    pub fn output(&self, name: &str, value: &Expr) -> Expr {
+        let port = self.output_wire(name, value.ty().clone());
+        port.drive(value);
+        port.expr
     }
 
     /// An output port that is driven later.
@@ -464,7 +468,7 @@ impl Module {
     /// `count` copies of what the closure builds; the index may be used in slices and dimensions.
     pub fn generate_for(&self, label: &str, count: impl Into<Dim>, build: impl FnOnce(&Index)) {
         let count = count.into();
-        let index = format!("{}_i", label.trim_start_matches("g_"));
+        let index = format!("{}_idx", label.trim_start_matches("g_"));
         self.body.data.borrow_mut().scopes.push(Vec::new());
         build(&Dim::atom(Atom::Index(index.clone(), count.value())));
         let items = self.body.data.borrow_mut().scopes.pop().unwrap_or_default();
@@ -518,7 +522,12 @@ impl Module {
     }
 
     #[track_caller]
-    pub(crate) fn mark_stream(&self, name: &str, taken: &Rc<Cell<u32>>) {
+    pub(crate) fn error(&self, code: Code, cause: String, help: &str) {
+        self.body.error(code, cause, help);
+    }
+
+    #[track_caller]
+    pub(crate) fn mark_stream(&self, name: &str, taken: &Rc<Cell<bool>>) {
         let (name, taken, place) = (name.to_owned(), taken.clone(), here());
         self.body.data.borrow_mut().streams.push(StreamMark { name, taken, place });
     }
@@ -864,6 +873,14 @@ fn check_instance(body: &Rc<Body>, instance: &Instance) {
         };
         if inward != (port.kind == SigKind::Input) {
             fail(format!("port `{}` of `{}` is connected the wrong way", port.name, instance.name), "check directions");
+        }
+        // Inputs are read as the port wants them; an output cannot be cast.
+        if let Connection::Out(t) = c
+            && port.ty.signed != (t.part.is_none() && body.data.borrow().signals[t.sig].ty.signed)
+        {
+            let sign = if port.ty.signed { "signed" } else { "unsigned" };
+            let cause = format!("output `{}` of `{}` is {sign}, what it drives is not", port.name, instance.name);
+            fail(cause, "connect a whole wire of the port's sign, and drive parts from that");
         }
         if !width.indexed() && width.value() != port.ty.width.value() {
             let cause = format!(

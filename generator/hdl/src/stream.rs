@@ -4,10 +4,23 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::dim::Dim;
-use crate::expr::{Expr, Ty, bit};
+use crate::error::Code;
+use crate::expr::{Expr, Ty, bit, concat, uint};
 use crate::module::{Clock, Module, Unit, Wire};
 
 /// A channel inside a module: data (and `last`) that moves in a cycle with both `valid` and `ready`.
+///
+/// An offered beat stays until it is taken, and `valid` never waits for `ready`; every method here keeps to that when the
+/// streams it consumes do. A stream that nothing consumes is refused (`H008`); a second consumer does not compile:
+///
+/// ```compile_fail,E0382
+/// use bitlathe_hdl::{Module, uint};
+///
+/// let m = Module::new("twice");
+/// let s = m.sink("s", uint(8), false);
+/// s.source("a");
+/// s.source("b"); // use of moved value
+/// ```
 #[must_use]
 pub struct Stream {
     module: Module,
@@ -16,7 +29,7 @@ pub struct Stream {
     data: Expr,
     last: Option<Expr>,
     ready: Wire,
-    taken: Rc<Cell<u32>>,
+    taken: Rc<Cell<bool>>,
 }
 
 /// The wires of a consumed stream. Whoever holds it has driven `ready`.
@@ -43,12 +56,13 @@ impl Module {
     /// A stream from wires of this module; its consumer drives `ready`.
     #[track_caller]
     pub fn stream(&self, name: &str, valid: Expr, data: Expr, last: Option<Expr>, ready: Wire) -> Stream {
-        let taken = Rc::new(Cell::new(0));
+        let taken = Rc::default();
         self.mark_stream(name, &taken);
         Stream { module: self.clone(), name: name.into(), valid, data, last, ready, taken }
     }
 
-    /// Two streams beat by beat: moves when both are valid. `combine` makes the joint data.
+    /// Two streams beat by beat: moves when both are valid. `combine` makes the joint data; it is the last when either
+    /// says so.
     #[track_caller]
     pub fn join(&self, name: &str, a: Stream, b: Stream, combine: impl FnOnce(&Expr, &Expr) -> Expr) -> Stream {
         let ready = self.wire_later(&format!("{name}_ready"), bit());
@@ -57,19 +71,51 @@ impl Module {
         let y = b.take(&(&av & &*ready));
         let valid = self.wire(&format!("{name}_valid"), &(x.valid & y.valid));
         let data = self.wire(&format!("{name}_data"), &combine(&x.data, &y.data));
-        self.stream(name, valid, data, x.last.or(y.last), ready)
+        let last = match (x.last, y.last) {
+            (Some(x), Some(y)) => Some(self.wire(&format!("{name}_last"), &(x | y))),
+            (x, y) => x.or(y),
+        };
+        self.stream(name, valid, data, last, ready)
     }
 
-    /// The first stream while it is valid, else the second. Neither carries `last`.
+    /// The beats of two streams as one. When both wait they take turns; where they carry `last`, by whole packets.
     #[track_caller]
-    pub fn arbiter(&self, name: &str, first: Stream, second: Stream) -> Stream {
-        let ready = self.wire_later(&format!("{name}_ready"), bit());
-        let hold = first.valid.clone();
-        let x = first.take(&ready);
-        let y = second.take(&(&*ready & !&hold));
-        let valid = self.wire(&format!("{name}_valid"), &(&x.valid | &y.valid));
-        let data = self.wire(&format!("{name}_data"), &x.valid.select(&x.data, &y.data));
-        self.stream(name, valid, data, None, ready)
+    pub fn arbiter(&self, clock: &Clock, name: &str, first: Stream, second: Stream) -> Stream {
+        let named = |what: &str| format!("{name}_{what}");
+        if first.last.is_some() != second.last.is_some() {
+            self.error(
+                Code::Mismatch,
+                format!("one input of arbiter `{name}` carries `last`, the other does not"),
+                "give both `last`, or neither",
+            );
+        }
+        let ready = self.wire_later(&named("ready"), bit());
+        let turn = clock.reg(&named("turn_q"), bit()).reset_to(0);
+        self.describe(&turn, "the second goes first");
+        let (xv, yv) = (first.valid.clone(), second.valid.clone());
+        let choice = !&xv | (&*turn & &yv);
+        let within = first.last.is_some().then(|| clock.reg(&named("within_q"), bit()).reset_to(0));
+        let second_goes = match &within {
+            Some(within) => within.select(&*turn, &choice),
+            None => choice,
+        };
+        let pick = self.wire(&named("second"), &second_goes);
+        let x = first.take(&(&*ready & !&pick));
+        let y = second.take(&(&*ready & &pick));
+        let valid = self.wire(&named("valid"), &pick.select(&yv, &xv));
+        let data = self.wire(&named("data"), &pick.select(&y.data, &x.data));
+        let last = x.last.zip(y.last).map(|(x, y)| self.wire(&named("last"), &pick.select(&y, &x)));
+        // Who is offered keeps its turn until it is taken, so that the offer stays; then it is the other's.
+        let over = match &last {
+            Some(last) => &*ready & last,
+            None => (*ready).clone(),
+        };
+        turn.next_when(&valid, &pick ^ &over);
+        if let (Some(within), Some(last)) = (within, &last) {
+            let moved = self.wire(&named("moved"), &(&valid & &*ready));
+            within.next_when(&moved, !last);
+        }
+        self.stream(name, valid, data, last, ready)
     }
 }
 
@@ -82,7 +128,7 @@ impl Stream {
     /// Consumes the stream: `ready` says when a beat is accepted.
     #[track_caller]
     pub fn take(self, ready: &Expr) -> Beat {
-        self.taken.set(self.taken.get() + 1);
+        self.taken.set(true);
         self.ready.drive(ready);
         Beat { valid: self.valid, data: self.data, last: self.last }
     }
@@ -134,60 +180,63 @@ impl Stream {
         s
     }
 
-    /// Through a module that has ports `s_valid_i … m_data_o` and parameter `WIDTH`, such as a FIFO or a skid register.
+    /// Bits of a beat as [`Stream::through`] packs it: the data, and `last` above it.
+    pub fn beat_width(&self) -> Dim {
+        if self.last.is_some() { self.data.width() + 1 } else { self.data.width().clone() }
+    }
+
+    /// Through a module that has ports `s_valid_i … m_data_o` and parameter `WIDTH` for [`Stream::beat_width`] bits, such as a
+    /// FIFO or a skid register.
     #[track_caller]
     pub fn through(self, clock: &Clock, name: &str, unit: &Rc<Unit>, params: &[(&str, Dim)]) -> Self {
         let m = self.module.clone();
-        let (width, has_last) = (self.data.width().clone(), self.last.is_some());
-        let total = if has_last { &width + 1 } else { width.clone() };
-        let ty = self.data.ty().clone();
-        let sink_ready = m.wire_later(&format!("{name}_full_n"), bit());
-        let beat = self.take(&sink_ready);
-        let word = match &beat.last {
-            Some(l) => m.wire(&format!("{name}_word"), &crate::expr::concat(&[l, &beat.data])),
+        let (beat_width, ty, has_last) = (self.beat_width(), self.data.ty().clone(), self.last.is_some());
+        let accept = m.wire_later(&format!("{name}_accept"), bit());
+        let beat = self.take(&accept);
+        let packed = match &beat.last {
+            Some(last) => concat(&[last, &beat.data]),
             None => beat.data.as_unsigned(),
         };
         let valid = m.wire_later(&format!("{name}_valid"), bit());
-        let out = m.wire_later(&format!("{name}_out"), crate::expr::uint(total.clone()));
+        let out = m.wire_later(&format!("{name}_beat"), uint(&beat_width));
         let ready = m.wire_later(&format!("{name}_ready"), bit());
-        let mut i = m.instance(&format!("u_{name}"), unit).param("WIDTH", total);
+        let mut i = m.instance(&format!("u_{name}"), unit).param("WIDTH", &beat_width);
         for (k, v) in params {
             i = i.param(k, v.clone());
         }
         i.clock(clock)
             .input("s_valid_i", &beat.valid)
-            .output("s_ready_o", &sink_ready)
-            .input("s_data_i", &word)
+            .output("s_ready_o", &accept)
+            .input("s_data_i", &packed)
             .output("m_valid_o", &valid)
             .input("m_ready_i", &ready)
             .output("m_data_o", &out)
             .done();
-        let data = out.slice(0, width.clone());
+        let data = out.slice(0, &ty.width);
         let data = if ty.signed { data.as_signed() } else { data };
-        let last = has_last.then(|| out.bit(width));
+        let data = m.wire(&format!("{name}_data"), &data);
+        let last = has_last.then(|| out.bit(&ty.width));
         m.stream(name, (*valid).clone(), data, last, ready)
     }
 
-    /// Two consumers of the same beats; it moves when both have it.
+    /// Two consumers of the same beats: each takes a beat when it likes, and the beat moves on when both have it.
     #[track_caller]
     pub fn fork(self, clock: &Clock, name: &str) -> (Self, Self) {
         let m = self.module.clone();
         let ready = [0, 1].map(|n| m.wire_later(&format!("{name}_{n}_ready"), bit()));
         let done = [0, 1].map(|n| clock.reg(&format!("{name}_{n}_done_q"), bit()).reset_to(0));
-        let got = [0, 1].map(|n| m.wire(&format!("{name}_{n}_got"), &(&*ready[n] | &*done[n])));
-        let both = m.wire(&format!("{name}_both"), &(&got[0] & &got[1]));
+        let has = [0, 1].map(|n| m.wire(&format!("{name}_{n}_has"), &(&*ready[n] | &*done[n])));
+        let both = m.wire(&format!("{name}_both_have"), &(&has[0] & &has[1]));
         let beat = self.take(&both);
-        let [r0, r1] = ready;
-        let mut out = [r0, r1].into_iter().enumerate().map(|(n, r)| {
-            done[n].next(&beat.valid & &got[n] & !&both);
-            let valid = m.wire(&format!("{name}_{n}_valid"), &(&beat.valid & !&*done[n]));
-            m.stream(&format!("{name}_{n}"), valid, beat.data.clone(), beat.last.clone(), r)
-        });
-        let first = out.next();
-        let second = out.next();
-        match (first, second) {
-            (Some(a), Some(b)) => (a, b),
-            _ => unreachable!("the iterator has two items"),
+        for n in [0, 1] {
+            m.describe(&done[n], "has the beat that the other still waits for");
+            done[n].next(&beat.valid & &has[n] & !&both);
         }
+        let [first, second] = ready;
+        let side = |n: usize, ready| {
+            let valid = m.wire(&format!("{name}_{n}_valid"), &(&beat.valid & !&*done[n]));
+            m.stream(&format!("{name}_{n}"), valid, beat.data.clone(), beat.last.clone(), ready)
+        };
+        (side(0, first), side(1, second))
     }
 }

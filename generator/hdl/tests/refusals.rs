@@ -98,10 +98,12 @@ fn instance() -> Rc<Unit> {
     let child = Module::new("child");
     let a = child.input("a_i", uint(8));
     child.output("y_o", &a);
+    child.output("z_o", &a.as_signed());
     let child = child.finish();
     let m = Module::new("example");
     let narrow = m.input("a_i", uint(7));
-    m.instance("u_child", &child).input("a_i", &narrow).done();
+    let z = m.output_wire("z_o", uint(8));
+    m.instance("u_child", &child).input("a_i", &narrow).output("z_o", &z).done();
     m.finish()
 }
 
@@ -156,7 +158,6 @@ fn every_code_has_an_example_that_earns_it() {
         text += &format!("{errors}\n\n");
     }
     insta::assert_snapshot!(text);
-    // A stream is moved into its consumer, so Rust itself refuses a second one; H009 guards streams made by hand.
     let without: Vec<_> = Code::ALL.iter().filter(|c| !EXAMPLES.iter().any(|(e, _)| e == *c)).collect();
-    assert_eq!(without, [&Code::TakenTwice]);
+    assert!(without.is_empty(), "{without:?}");
 }

@@ -53,8 +53,13 @@ pub enum FieldValue {
     None,
     /// A count that follows from the job's sizes.
     Extent(Extent),
-    /// The single element of the tensor of this name.
-    Tensor(String),
+    /// One element of a tensor, counted in row-major order.
+    Element {
+        /// Name of the tensor.
+        tensor: String,
+        /// Which element.
+        index: usize,
+    },
 }
 
 /// One field of a register.
@@ -150,6 +155,7 @@ impl Interface {
     pub fn names(spec: &TensorSpec) -> impl Iterator<Item = &str> {
         spec.shape.iter().filter_map(|d| match d {
             DimSpec::Named(s) => Some(s.as_str()),
+            DimSpec::CeilDiv { dim, .. } => Some(dim.as_str()),
             DimSpec::Fixed(_) => None,
         })
     }

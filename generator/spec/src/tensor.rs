@@ -66,6 +66,13 @@ pub enum DimSpec {
     Fixed(u64),
     /// A run-time size by name, such as `K`.
     Named(String),
+    /// `ceil(dim / by)` of a run-time size that another tensor fixes.
+    CeilDiv {
+        /// The size by name.
+        dim: String,
+        /// Divisor, at least 1.
+        by: u64,
+    },
 }
 
 /// A symbolic shape, outermost axis first.
@@ -86,8 +93,8 @@ pub enum Role {
 pub enum Carrier {
     /// Over the stream of this name.
     Stream(String),
-    /// A single element in the register field of this name.
-    Field(String),
+    /// One element each in the register fields of these names.
+    Fields(Vec<String>),
 }
 
 /// What a job knows of one of its tensors before any values are there.
@@ -199,6 +206,7 @@ impl TensorSpec {
             .map(|d| match d {
                 DimSpec::Fixed(n) => n.to_string(),
                 DimSpec::Named(s) => s.clone(),
+                DimSpec::CeilDiv { dim, by } => format!("ceil({dim} / {by})"),
             })
             .collect();
         format!("[{}]", axes.join(", "))
@@ -211,6 +219,7 @@ impl TensorSpec {
             .map(|d| match d {
                 DimSpec::Fixed(n) => Some(*n as usize),
                 DimSpec::Named(s) => dims.get(s).map(|&v| v as usize),
+                DimSpec::CeilDiv { dim, by } => dims.get(dim).map(|v| v.div_ceil(*by) as usize),
             })
             .collect()
     }
@@ -228,7 +237,10 @@ impl TensorSpec {
         for (spec, &got) in self.shape.iter().zip(&tensor.shape) {
             match spec {
                 DimSpec::Fixed(n) if *n != got as u64 => return Err(wrong()),
-                DimSpec::Fixed(_) => {}
+                DimSpec::CeilDiv { dim, by } if dims.get(dim).is_some_and(|v| v.div_ceil(*by) != got as u64) => {
+                    return Err(wrong());
+                }
+                DimSpec::Fixed(_) | DimSpec::CeilDiv { .. } => {}
                 DimSpec::Named(dim) => {
                     let expected = *dims.entry(dim.clone()).or_insert(got as u64);
                     if expected != got as u64 {

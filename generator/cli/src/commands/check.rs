@@ -1,9 +1,10 @@
 //! `bitlathe check`: all errors of a config, or what it describes.
 
-use bitlathe_spec::Scalar;
+use bitlathe_flow::generate::typical_job;
+use bitlathe_spec::{Role, Scalar};
 use serde_json::json;
 
-use super::{Context, identity, lacking, merge, predicted};
+use super::{Context, golden, identity, lacking, merge, predicted};
 use crate::args::Config;
 use crate::report::{Done, Failure, Finding};
 use crate::row;
@@ -43,8 +44,18 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         max => format!("{} {}..={max}", s.name, s.min),
     };
     let sizes: Vec<String> = interface.sizes.iter().map(size).collect();
+    let tensors = |role: Role| {
+        let listed = interface.tensors.iter().filter(|t| t.role == role);
+        let named = listed.map(|t| format!("{} {} {}", t.name, t.dtype.name(), t.shape_text()));
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let job = typical_job(&interface);
+    let (cycles, ops) = (core.schedule(&job), core.useful_ops(&job));
+    let utilization = ops as f64 / (core.ops_per_cycle() as f64 * cycles as f64).max(1.0);
     let text = format!(
-        "{}: no errors. `{}` is a {} for {}, {} {}s a cycle, {}.\nPredicted:\n{}",
+        "{}: no errors. `{}` is a {} for {}, {} {}s a cycle, {}.\n\
+         Takes {}; gives {}.\nA job of {} takes {} cycles without stalls, {:.1} % of the \
+         peak rate.\nPredicted:\n{}",
         args.config.display(),
         core.name(),
         core.kind(),
@@ -52,6 +63,11 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         core.ops_per_cycle(),
         core.op(),
         sizes.join(", "),
+        tensors(Role::In),
+        tensors(Role::Out),
+        golden::sizes(core, &job),
+        thousands(cycles),
+        100.0 * utilization,
         table(&rows)
     );
     let json = json!({
@@ -60,6 +76,8 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         "op": core.op(),
         "ops_per_cycle": core.ops_per_cycle(),
         "sizes": interface.sizes,
+        "tensors": interface.tensors,
+        "job": { "sizes": job, "cycles": cycles, "useful_ops": ops, "utilization": utilization },
         "predicted": cost,
         "fits": lacking.is_empty(),
         "config": core.config(),

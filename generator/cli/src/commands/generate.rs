@@ -18,7 +18,7 @@ pub fn run(context: &Context, args: &Gen) -> Result<Done, Failure> {
     let core = config.core.as_ref();
     let synth = args.synth.iter().map(|p| read_synth(p)).collect::<Result<Vec<_>, _>>()?;
     let config_file = args.config.config.file_name().map(|n| n.to_string_lossy().into_owned()).filter(|n| n != "-");
-    let options = Options { config_file: config_file.unwrap_or_default(), synth, trace: None };
+    let options = Options { config_file: config_file.unwrap_or_default(), synth };
     let files = generate(core, &args.out, &options)?;
     let dir = args.out.display();
     let text = format!(

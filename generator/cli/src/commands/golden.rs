@@ -33,14 +33,14 @@ pub fn run(context: &Context, args: &Job) -> Result<Done, Failure> {
     spinner.finish_and_clear();
     job::write(&staged, &outputs)?;
     files.commit()?;
-    let text = format!("{}\n{}", sizes(&job.dims), listing(&outputs, &args.outputs));
+    let text = format!("{}\n{}", sizes(core, &job.dims), listing(&outputs, &args.outputs));
     let json = json!({
         "sizes": job.dims,
         "predicted_cycles": core.schedule(&job.dims),
         "useful_ops": core.useful_ops(&job.dims),
         "outputs": described(&outputs, &args.outputs),
     });
-    Ok(Done::new(text, merge([identity(core), json])).warn(config.warnings))
+    Ok(Done::new(text, merge([identity(core), json])))
 }
 
 /// Reads and checks a job and the places of its outputs; all that is wrong with either at once.
@@ -58,8 +58,10 @@ pub fn prepare(core: &dyn Core, args: &Job) -> Result<Prepared, Failure> {
 }
 
 /// The sizes in one line.
-pub fn sizes(dims: &Dims) -> String {
-    dims.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", ")
+pub fn sizes(core: &dyn Core, dims: &Dims) -> String {
+    let names = core.interface().sizes.into_iter().map(|s| s.name);
+    let named = names.filter_map(|name| Some(format!("{name} = {}", dims.get(&name)?)));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// One line for each output.

@@ -14,7 +14,7 @@ mod verify;
 
 use bitlathe_cores::{Core, Cost, Kind};
 use bitlathe_flow::generate::{Rtl, print};
-use bitlathe_flow::sim::{Options, Simulator};
+use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
 use bitlathe_spec::Family;
 use serde_json::{Value, json};
@@ -60,11 +60,7 @@ impl<'a> Context<'a> {
     /// The core compiled for simulation.
     fn simulator(&self, core: &dyn Core, rtl: &Rtl) -> Result<Simulator, Failure> {
         let spinner = self.progress.spinner("compiling the simulation");
-        let mut options = Options::default();
-        if !rtl.impl_parameter {
-            options.parameters.clear();
-        }
-        let simulator = Simulator::build(&core.interface(), &rtl.files, &Tools::discover()?, options)?;
+        let simulator = Simulator::build(&core.interface(), &rtl.files, &Tools::discover()?, rtl.simulation())?;
         spinner.finish_and_clear();
         Ok(simulator)
     }

@@ -2,7 +2,7 @@
 
 use bitlathe_spec::Target;
 use serde_json::json;
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{Decor, DocumentMut, Item, Table, Value};
 
 use super::Context;
 use crate::args::New;
@@ -39,13 +39,27 @@ fn with_overrides(text: &str, sets: &[String]) -> Result<String, Failure> {
     Ok(document.to_string())
 }
 
+/// The old value's decor, with its comment in the column where it stood.
+fn decor(old: &Value, new: &Value) -> Decor {
+    let mut decor = old.decor().clone();
+    let length = |value: &Value| value.clone().decorated("", "").to_string().chars().count();
+    let suffix = decor.suffix().and_then(|s| s.as_str()).unwrap_or_default();
+    if let Some(spaces) = suffix.find('#') {
+        let spaces = (spaces + length(old)).saturating_sub(length(new)).max(1);
+        let suffix = format!("{}{}", " ".repeat(spaces), suffix.trim_start());
+        decor.set_suffix(suffix);
+    }
+    decor
+}
+
 /// Puts a value in place of the old one, whose comment it keeps.
 fn put(table: &mut Table, keys: &[&str], mut value: Value) {
     match keys {
         [] => {}
         [key] => {
             if let Some(old) = table.get(key).and_then(Item::as_value) {
-                *value.decor_mut() = old.decor().clone();
+                let decor = decor(old, &value);
+                *value.decor_mut() = decor;
             }
             match table.get_mut(key) {
                 Some(item) => *item = Item::Value(value),
@@ -71,7 +85,7 @@ mod tests {
         let sets = ["target.name=u280", "act.bits = 4", "output.shift=[0, 8]", "parallel.batch=2"].map(String::from);
         let text = with_overrides(LEGAL, &sets).expect("legal");
         for line in
-            ["# A small core.", "name = \"u280\"          # board", "[act]\nbits = 4", "shift = [0, 8]", "batch = 2"]
+            ["# A small core.", "name = \"u280\"           # board", "[act]\nbits = 4", "shift = [0, 8]", "batch = 2"]
         {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

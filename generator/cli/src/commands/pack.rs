@@ -52,7 +52,7 @@ pub fn run(context: &Context, args: &Pack) -> Result<Done, Failure> {
         "stream": args.stream.as_ref().zip(beats).map(|(file, bytes)| json!({ "file": file, "bytes": bytes })),
     });
     let text = listing(&imported.tensors, &outputs) + &notes;
-    Ok(Done::new(text, merge([identity(core), json])).warn(config.warnings))
+    Ok(Done::new(text, merge([identity(core), json])))
 }
 
 fn refused(weights: &str, reason: String) -> Failure {

@@ -29,7 +29,7 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     let request = SynthRequest {
         module: args.module.as_deref(),
         parameters: &parameters,
-        nodsp: cost.dsp == 0.0,
+        nodsp: !core.infers_dsp(family),
         work_dir: args.out.as_deref(),
         route: (Flow::of(family).routes && !args.no_route).then_some(ROUTE),
         ..SynthRequest::new(&rtl.files, &top, family)
@@ -39,7 +39,7 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     spinner.finish_and_clear();
     let measured = Measured { core, report, family, predicted: cost, whole: args.module.is_none() };
     let exit = if measured.lacking().is_empty() { Exit::Success } else { Exit::No };
-    let done = Done::new(measured.text(), measured.json()).warn(config.warnings);
+    let done = Done::new(measured.text(), measured.json());
     Ok(Done { exit, ..done })
 }
 

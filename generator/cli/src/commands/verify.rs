@@ -20,7 +20,7 @@ pub fn run(context: &Context, args: &Verify) -> Result<Done, Failure> {
     let config = context.load(&args.config)?;
     let core = config.core.as_ref();
     let rtl = rtl(core)?;
-    let mut warnings = config.warnings;
+    let mut warnings = Vec::new();
     let tools = Tools::discover()?;
     let lint = if tools.has("verilator") && tools.has("slang") {
         let spinner = context.progress.spinner("linting");
@@ -86,4 +86,36 @@ fn text(report: &VerifyReport, lint: Option<&[LintMessage]>) -> String {
         text.push_str(&format!("and {} more\n", report.failures.len() - MOST_FAILURES));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command, Common};
+    use crate::progress::Progress;
+
+    fn parsed(words: &[String]) -> (Common, Verify) {
+        match Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{e}")) {
+            Cli { common, command: Command::Verify(args) } => (common, args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What a report tells to paste gives the shell the same config and overrides.
+    #[test]
+    fn the_command_that_repeats_survives_a_shell() {
+        let sets = ["--set", "output.shift=[4, 20]", "--set", "name=\"it's\""];
+        let words = [&["bitlathe", "verify", "my core.toml"][..], &sets].concat();
+        let words: Vec<String> = words.into_iter().map(str::to_string).collect();
+        let (common, args) = parsed(&words);
+        let context = Context { kinds: &[], common: &common, progress: Progress { hidden: true } };
+        let line = format!("printf '%s\\n' {} --jobs 1 --seed 7", command(&context, &args));
+        let output = std::process::Command::new("sh").args(["-c", &line]).output().expect("sh");
+        let again: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_string).collect();
+        let (common_again, args_again) = parsed(&again);
+        assert_eq!((common_again.set, args_again.config.config), (common.set, args.config.config));
+        assert_eq!((args_again.jobs, args_again.seed), (1, 7));
+    }
 }

@@ -1,5 +1,7 @@
 //! Diagnostics of configs: ten mistakes at once, every kind of error, and random input.
 
+use bitlathe_cores::kinds;
+use bitlathe_spec::{Dims, TARGETS};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -149,6 +151,109 @@ fn a_value_that_is_not_written_is_shown_at_its_table() {
     let text = LEGAL.replace("k_lanes = 8", "k_lanes = 64").replace("bits", "") + "\n[act]\nbits = 16\n";
     let finding = &errors(&text, &[])[0];
     assert_eq!(finding.place.as_ref().map(|p| p.text()), Some("64"));
+}
+
+/// The paths of all values that a kind's schema knows, such as `parallel.k_lanes`, each with its largest value if it has one.
+fn keys(schema: &Json) -> Vec<(String, Option<u64>)> {
+    let inside = |key: &String, table: &Json| -> Vec<(String, Option<u64>)> {
+        let table = table["$ref"].as_str().and_then(|r| schema.pointer(r.trim_start_matches('#'))).unwrap_or(table);
+        let largest = |value: &Json| value["maximum"].as_u64();
+        match table["properties"].as_object() {
+            Some(values) => values.iter().map(|(name, value)| (format!("{key}.{name}"), largest(value))).collect(),
+            None => vec![(key.clone(), largest(table))],
+        }
+    };
+    schema["properties"].as_object().into_iter().flatten().flat_map(|(key, table)| inside(key, table)).collect()
+}
+
+/// Calls everything that a command asks of a core before it simulates or synthesizes, with the largest job that it takes.
+fn exercise(core: &dyn Core) {
+    let interface = core.interface();
+    let largest: Dims = interface.sizes.iter().map(|s| (s.name.clone(), s.max)).collect();
+    let smallest: Dims = interface.sizes.iter().map(|s| (s.name.clone(), s.min)).collect();
+    assert!(core.schedule(&smallest) <= core.schedule(&largest), "{}", core.config());
+    assert!(core.useful_ops(&smallest) <= core.useful_ops(&largest), "{}", core.config());
+    for stream in &interface.streams {
+        assert!(stream.layout.beats(&largest).is_ok(), "{}: {}", core.config(), stream.name);
+    }
+    let (_, _, _) = (core.about(), core.ranges(), core.cost(core.target().family));
+    core.rtl().unwrap_or_else(|e| panic!("{}: {e}", core.config()));
+}
+
+#[test]
+fn the_largest_shapes_hold_together() {
+    for kind in kinds() {
+        let known = keys(&kind.schema());
+        let largest = known.iter().filter(|(key, _)| key.starts_with("shape."));
+        let sets: Vec<String> = largest.filter_map(|(key, value)| value.map(|v| format!("{key}={v}"))).collect();
+        assert!(!sets.is_empty(), "{} has no shape", kind.name());
+        let source = Source::file("core.toml", kind.starter(&TARGETS[0]));
+        for lanes in [&["parallel.k_lanes=6", "parallel.m_lanes=1"][..], &[]] {
+            let own = |set: &&&str| known.iter().any(|(key, _)| set.starts_with(&format!("{key}=")));
+            let sets: Vec<String> =
+                sets.iter().cloned().chain(lanes.iter().filter(own).map(|s| s.to_string())).collect();
+            let config = configure(kinds(), &source, &sets).map_err(|f| render(&f, Style::Plain));
+            exercise(config.unwrap_or_else(|text| panic!("{sets:?}: {text}")).core.as_ref());
+        }
+    }
+}
+
+/// Text for a value: numbers at every edge, names, lists, and what is no TOML.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => (0i64..70).prop_map(|n| n.to_string()),
+        2 => (0u32..63, -1i64..2).prop_map(|(bit, more)| ((1i64 << bit) + more).to_string()),
+        1 => any::<i64>().prop_map(|n| n.to_string()),
+        1 => any::<f64>().prop_map(|n| format!("{n:?}")),
+        1 => (0u8..60, 0u8..60).prop_map(|(low, high)| format!("[{low}, {high}]")),
+        4 => "(auto|lutram|mux|addsub|multiply|trit2|index5|byte5|sherry5|stream|resident|int32|requant|half-even|floor)",
+        1 => "(true|false|stochastic|fabric|dsp|kv260|ecp5-85f|ice40)",
+        1 => ".{0,12}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// The real kinds with many values changed at once: refused with a reason, or a core that holds together.
+    #[test]
+    fn real_configs_are_refused_or_hold_together(
+        target in 0..TARGETS.len(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), value()), 1..7),
+    ) {
+        for kind in kinds() {
+            let keys = keys(&kind.schema());
+            let sets: Vec<String> =
+                changes.iter().map(|(key, value)| format!("{}={value}", keys[key.index(keys.len())].0)).collect();
+            let source = Source::file("core.toml", kind.starter(&TARGETS[target]));
+            match configure(kinds(), &source, &sets) {
+                Ok(config) => exercise(config.core.as_ref()),
+                Err(findings) => prop_assert!(findings.iter().any(|f| !f.warning), "{sets:?}"),
+            }
+        }
+    }
+
+    /// The text of a real config with a piece replaced, read from a file of any bytes.
+    #[test]
+    fn damaged_real_files_are_taken_or_explained(
+        at in any::<prop::sample::Index>(),
+        cut in 0..60usize,
+        put in proptest::collection::vec(any::<u8>(), 0..9),
+    ) {
+        for kind in kinds() {
+            let mut bytes = kind.starter(&TARGETS[0]).into_bytes();
+            let at = at.index(bytes.len());
+            let end = (at + cut).min(bytes.len());
+            bytes.splice(at..end, put.clone());
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("core.toml");
+            std::fs::write(&path, bytes).expect("writable");
+            match load(kinds(), &path, &[]) {
+                Ok(config) => exercise(config.core.as_ref()),
+                Err(failure) => prop_assert!(!render(&failure.findings, Style::Plain).is_empty()),
+            }
+        }
+    }
 }
 
 proptest! {

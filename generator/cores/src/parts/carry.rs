@@ -20,7 +20,7 @@ pub fn implementation(family: Family) -> i64 {
 
 /// The `IMPL` parameter as every module that holds a macro declares it.
 pub fn impl_param(m: &Module, value: i64) -> Dim {
-    m.param("IMPL", value, 0..=2, "0 behavioural, 1 LUT6_2 and CARRY8, 2 LUT6_2 and CARRY4")
+    m.param("IMPL", value, 0..=2, "0 behavioural, 1 UltraScale+ cells, 2 7-series cells")
 }
 
 /// Whether a family has the macros' vendor form.
@@ -175,6 +175,57 @@ pub fn signed_pair_add(width: i64, implementation: i64) -> Rc<Unit> {
                 .param("IMPL", &imp)
                 .input("s_i", &s)
                 .input("di_i", &di)
+                .input("ci_i", &na)
+                .output("sum_o", &sum)
+                .done();
+        },
+    );
+    m.finish()
+}
+
+/// `sum = ±a ± b`, complete: [`signed_pair_add`] without a debt, for adders that have no carry input to pay it.
+///
+/// Each bit's table gives the propagate bit (O6) of the complemented operands with the generate bit (O5) of the bit below;
+/// bit 0 has no bit below and takes the second +1 there. The path is one table longer than that of [`signed_pair_add`].
+pub fn signed_pair_sum(width: i64, sum_bits: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("signed_pair_sum");
+    m.doc("Sum of two operands that are each negated on request: sum = (na ? -a : a) + (nb ? -b : b).");
+    let w = m.param("WIDTH", width, 2..=64, "bits of an operand");
+    let n = m.param("SUM_W", sum_bits, 3..=66, "bits of the sum");
+    let imp = impl_param(&m, implementation);
+    m.guard(n.gt(&w), "the sum is wider than an operand");
+    let (a, b) = (m.input("a_i", uint(&w)), m.input("b_i", uint(&w)));
+    let (na, nb) = (m.input("na_i", bit()), m.input("nb_i", bit()));
+    let sum = m.output_wire("sum_o", uint(&n));
+    m.describe(&na, "negate a");
+    m.describe(&nb, "negate b");
+    let wide = |e: &Expr| concat(&[&e.msb().repeat(&n - &w), e]);
+    let (ax, bx) = (m.wire("a_x", &wide(&a)), m.wire("b_x", &wide(&b)));
+    m.generate_if(
+        imp.eq_to(0),
+        ["g_behavioural", "g_vendor"],
+        || {
+            let flipped = |e: &Expr, by: &Expr| e ^ by.repeat(&n);
+            let one = |by: &Expr| concat(&[&lit(0, uint(&n - 1)), by]);
+            let left = m.wire("left", &flipped(&ax, &na).wrapping_add(one(&na)));
+            let right = m.wire("right", &flipped(&bx, &nb).wrapping_add(one(&nb)));
+            sum.drive(left.wrapping_add(&right));
+        },
+        || {
+            let s = m.wire_later("s", uint(&n));
+            let generate = m.wire_later("generate_bits", uint(&n + 1));
+            m.allow(&generate, "UNUSEDSIGNAL", "the last one lies beyond the sum");
+            generate.drive_part(0, 1, &nb);
+            let init = lut6_2(|[a, b, x, y, g]| a ^ b ^ x ^ y ^ g, |[a, b, x, y, _]| (a ^ x) & (b ^ y));
+            m.generate_for("g_bit", &n, |i| {
+                let inputs = [&ax.bit(i), &bx.bit(i), &na, &nb, &generate.bit(i)];
+                place_lut(&m, "u_lut", &init, &inputs, (&s, i), (&generate, i + 1));
+            });
+            m.instance("u_carry", &carry_chain(sum_bits, implementation.max(1)))
+                .param("WIDTH", &n)
+                .param("IMPL", &imp)
+                .input("s_i", &s)
+                .input("di_i", &generate.slice(0, &n))
                 .input("ci_i", &na)
                 .output("sum_o", &sum)
                 .done();

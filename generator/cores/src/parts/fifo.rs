@@ -1,8 +1,18 @@
-//! FIFO: keeps up to `DEPTH` beats in order.
+//! FIFO: keeps up to `2^DEPTH_W` beats in order, in look-up-table memory.
+//!
+//! Ports `s_*` and `m_*`, valid, ready and data. A beat is offered one cycle after it was taken by an empty FIFO; ready and
+//! valid depend on the pointers alone, so no path leads through.
 
 use std::rc::Rc;
 
 use bitlathe_hdl::{Module, RamStyle, Unit, bit, concat, lit, uint};
+use bitlathe_spec::Family;
+
+use super::memory::lut_memory;
+use crate::Cost;
+
+/// Cycles from an accepted beat to its offer by an empty FIFO.
+pub const LATENCY: i64 = 1;
 
 /// A first-word-fall-through FIFO of a power-of-two depth in look-up-table memory.
 pub fn fifo(width: i64, depth_bits: i64) -> Rc<Unit> {
@@ -31,4 +41,12 @@ pub fn fifo(width: i64, depth_bits: i64) -> Rc<Unit> {
     m.output("m_valid_o", &!&empty);
     m.output("m_data_o", &front);
     m.finish()
+}
+
+/// Cost: the memory and two pointers of one bit more than an address.
+pub fn cost(width: i64, depth_bits: i64, family: Family) -> Cost {
+    let pointer = depth_bits as f64 + 1.0;
+    let mut cost = lut_memory(family, 1, width, 1 << depth_bits);
+    cost += Cost::logic(3.0 * pointer + 3.0, 2.0 * pointer);
+    cost
 }

@@ -2,24 +2,40 @@
 //!
 //! | part | does |
 //! |---|---|
+//! | [`buffer`] | deep FIFO with a registered read |
+//! | [`buffered`] | stream register and FIFO as steps of a stream |
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
 //! | [`delay_line`] | a value some cycles later |
+//! | [`divider`] | quotient, one bit a cycle |
 //! | [`fifo`] | first-word-fall-through queue |
-//! | [`lfsr`] | 16-bit linear feedback shift register |
+//! | [`lfsr`] | linear feedback shift registers |
+//! | [`max_tree`] | largest of several values |
+//! | [`normalise`] | leading zeros, and the value without them |
 //! | [`memory`] | what a memory costs in blocks, look-up-table sites and multiplexers |
 //! | [`register_file`] | registers from a register map |
+//! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
+//! | [`sum_tree`] | sum of several values |
 //! | [`width_converter`] | wide beats to narrow ones |
+//! | [`window_shift`] | a few bits of a long word from a run-time place |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
+pub mod buffer;
+pub mod buffered;
 pub mod carry;
 pub mod delay_line;
+pub mod divider;
 pub mod fifo;
 pub mod lfsr;
+pub mod max_tree;
 pub mod memory;
+pub mod normalise;
 pub mod register_file;
 pub mod replay;
 pub mod requantize;
+pub mod simd_add;
 pub mod stream_register;
+pub mod sum_tree;
 pub mod width_converter;
+pub mod window_shift;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Expr, Module, Unit, bit, concat, lit, uint};
+use bitlathe_hdl::{Expr, Module, Ty, Unit, bit, concat, lit, uint};
 use bitlathe_spec::{Access, Family, Register};
 
 use crate::Cost;
@@ -27,8 +27,7 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
     m.allow(&addr, "UNUSEDSIGNAL", "the two lowest bits address bytes");
     m.allow(&wdata, "UNUSEDSIGNAL", "no register uses every bit");
     let word = m.wire("word", &addr.slice(2, i64::from(address_bits) - 2));
-    let mut refused = lit(0, bit());
-    let mut read = lit(0, uint(32));
+    let (mut refusals, mut reads) = (vec![], vec![]);
     let mut maxima = maxima.into_iter();
     let mut config_error = None;
     for r in registers {
@@ -65,12 +64,13 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     let width = (&max + 1).clog2();
                     let q = ck.reg(&format!("{}_q", f.name), uint(&width)).reset_to(f.reset as i64);
                     let limit = m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
-                    let high = if f.lsb == 0 { wdata.gt(&limit) } else { lit(0, bit()) };
-                    let low = if f.min > 0 { wdata.lt(f.min as i64) } else { lit(0, bit()) };
-                    let bad = m.wire(&format!("{}_illegal", f.name), &(&high | &low));
+                    let high = (f.lsb == 0).then(|| wdata.gt(&limit));
+                    let low = (f.min > 0).then(|| wdata.lt(f.min as i64));
+                    let outside = any_of(high.into_iter().chain(low).collect(), bit());
+                    let bad = m.wire(&format!("{}_illegal", f.name), &outside);
                     let ok = m.wire(&format!("{}_write", f.name), &(&hit & !&bad));
                     q.next_when(&ok, wdata.slice(i64::from(f.lsb), &width));
-                    refused = &refused | (&hit & &bad);
+                    refusals.push(&hit & &bad);
                     m.output(&format!("{}_o", f.name), &q);
                     let pad = 32 - i64::from(f.lsb) - &width;
                     fields.push((32, lit(0, uint(pad))));
@@ -80,14 +80,19 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
             fields.push((f.lsb, shown));
         }
         let value = m.wire(&format!("read_{}", r.name), &assemble(fields));
-        read = &read | (&here.repeat(32) & &value);
+        reads.push(&here.repeat(32) & &value);
     }
     if let Some((q, clear)) = config_error {
-        let refused = m.wire("refused", &refused);
+        let refused = m.wire("refused", &any_of(refusals, bit()));
         q.next(&refused | (&*q & !&clear));
     }
-    m.output("rdata_o", &read);
+    m.output("rdata_o", &any_of(reads, uint(32)));
     m.finish()
+}
+
+/// All values or-ed; zero when there is none.
+fn any_of(values: Vec<Expr>, ty: Ty) -> Expr {
+    values.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, ty))
 }
 
 /// Cost of the register file: its bits, its written fields, their comparisons with a limit, and what is there once. The LUT figures
@@ -105,7 +110,7 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     let comparisons = |f: &bitlathe_spec::Field| u8::from(!(f.max + 1).is_power_of_two()) + u8::from(f.min > 1);
     let comparisons = f64::from(bounded(registers).map(comparisons).sum::<u8>());
     let (bit, field, comparison, once) = match family {
-        Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 8.0),
+        Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 10.0),
         Family::Ecp5 => (1.5, 2.0, 42.0, 18.0),
     };
     Cost::logic(bits * bit + written * field + comparisons * comparison + once, bits)

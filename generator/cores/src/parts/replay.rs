@@ -55,6 +55,6 @@ pub fn replay_buffer(width: i64, depth: i64, ultra: bool) -> Rc<Unit> {
 pub fn replay_cost(family: Family, width: i64, depth: i64, ultra: bool) -> Cost {
     let address = (depth as f64).log2().ceil().max(1.0);
     let mut cost = if ultra { ultra_memory(family, width, depth) } else { block_memory(family, width, depth, true) };
-    cost += Cost::logic(3.5 * address + 6.0, 3.0 * address + 2.0);
+    cost += Cost::logic(2.0 * address + 7.0, 3.0 * address + 2.0);
     cost
 }

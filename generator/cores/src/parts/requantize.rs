@@ -1,15 +1,16 @@
 //! One lane of the requantizer: multiply, shift with rounding, add the zero point, saturate. All five rounding names.
 //!
 //! The product is cut at the shift; what lies below is one round bit and one sticky bit, and the names differ in when they
-//! add one. Stochastic rounding instead adds a random fraction of 16 bits before the cut.
+//! add one. Stochastic rounding instead adds a random fraction of 16 bits below the cut and takes its carry. The rounding
+//! is the carry into the addition of the zero point, so it costs no adder.
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Module, Unit, bit, clog2, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, lit, sint, uint};
 use bitlathe_spec::{Family, Rounding};
 
-use super::lfsr::lfsr_cost;
 use crate::Cost;
+use crate::parts::window_shift::{REACH, SHIFT_W, window_shift};
 
 /// Cycles from an accumulator to its output.
 pub const LATENCY: i64 = 3;
@@ -48,6 +49,20 @@ pub struct RequantizeLane {
     pub narrow: bool,
     /// With two planes the products of two accumulators are added before the rounding.
     pub planes: i64,
+    /// Accumulators from a vector's first plane to its second.
+    pub batch: i64,
+}
+
+/// A product at its cut.
+struct Cut {
+    /// The bits above the cut that lie near the output's range.
+    nearby: Expr,
+    /// The value lies beyond them.
+    far: Expr,
+    /// Its sign.
+    negative: Expr,
+    /// The rounding adds one.
+    up: Expr,
 }
 
 impl RequantizeLane {
@@ -71,7 +86,7 @@ impl RequantizeLane {
         let m = Module::new(&self.name());
         m.doc(
             "Requantizer lane: y = saturate(round(acc * mult / 2^shift) + zero point), latency 3 enabled cycles.\n\
-             With planes, add_i adds the product of the accumulator taken before.",
+             With planes, add_i adds the product of the accumulator taken BATCH before.",
         );
         let acc = m.param("ACC_W", self.acc_bits, 4..=40, "bits of the accumulator");
         let out = m.param("OUT_W", self.out_bits, 2..=16, "bits of the output");
@@ -80,215 +95,195 @@ impl RequantizeLane {
             Shift::Range(_, hi) => m.param("SHIFT_MAX", hi, 0..=47, "largest shift of the product"),
         };
         let (ck, en) = (m.clock(), m.input("en_i", bit()));
-        let a = m.input("acc_i", sint(&acc));
-        let mult = m.input("mult_i", uint(16));
+        let product = self.product(&m, &ck, &en, &acc);
         let zp = m.input("zp_i", sint(8));
-        let pw = &acc + 17 + i64::from(self.planes == 2);
-        let product = ck.reg("product_q", sint(&pw));
-        let exact = m.wire("exact", &(&a * &mult));
-        if self.planes == 2 {
-            let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
-            m.describe(&take, "acc_i is valid; the product waits for its partner");
-            let kept = add.select(&*product, 0);
-            product.next_when(&m.wire("take", &(&en & &take)), kept.wrapping_add(exact.extend(&pw)));
-        } else {
-            product.next_when(&en, &exact);
-        }
-        let rounded = self.round(&m, &ck, &en, &product, &pw, &s);
-        let zp_1 = ck.reg("zp_1_q", sint(8));
-        let zp_2 = ck.reg("zp_2_q", sint(8));
-        zp_1.next_when(&en, &zp);
-        zp_2.next_when(&en, &*zp_1);
-        let y = self.saturate(&m, &rounded, &zp_2, &out);
-        let y_q = ck.reg("y_q", sint(&out));
-        y_q.next_when(&en, &y);
-        m.output("y_o", &y_q);
+        let zp_q = ck.reg("zp_q", sint(8));
+        zp_q.next_when(&en, &zp);
+        // Beyond this many bits no zero point brings a value back into the output's range.
+        let near = m.localparam("NEAR_W", out.larger(8) + 2);
+        let cut = self.cut(&m, &ck, &en, &product, &s, &near);
+        let y = self.saturate(&m, &ck, &en, &cut, &biased(&m, &zp_q, &out, &near), &out);
+        m.output("y_o", &y);
         m.finish()
     }
 
-    /// The register after the rounding, as wide as the product.
-    fn round(&self, m: &Module, ck: &bitlathe_hdl::Clock, en: &Expr, product: &Expr, pw: &Dim, s: &Dim) -> Expr {
-        let stochastic = self.rounding == Rounding::Stochastic;
-        // Fraction bits below the cut: 16 random ones, or enough that the sticky bit sees everything.
-        let below = if stochastic { Dim::from(16) } else { s + 2 };
-        let zeros = lit(0, uint(&below));
-        let sign = product.msb().repeat(s + 1);
-        let fixed = m.wire("fixed", &concat(&[&sign, product, &zeros]));
-        m.allow(&fixed, "UNUSEDSIGNAL", "bits far above or below the cut");
-        let cut = pw + &below;
-        let shifted = match self.shift {
-            Shift::Constant(_) => m.wire("shifted", &fixed.slice(s, &cut)),
+    /// First stage: the product, and with planes the sum of two.
+    fn product(&self, m: &Module, ck: &Clock, en: &Expr, acc: &Dim) -> Expr {
+        let a = m.input("acc_i", sint(acc));
+        let mult = m.input("mult_i", uint(16));
+        // A signed number times an unsigned one never reaches the lowest value of both widths together: a bit less holds it.
+        let full = m.wire("full_product", &(&a * &mult));
+        m.allow(&full, "UNUSEDSIGNAL", "the top bit repeats the sign");
+        let exact = m.wire("exact", &full.fit(acc + 16));
+        if self.planes == 2 {
+            return self.sum_of_planes(m, ck, en, &exact);
+        }
+        let product = ck.reg("product_q", exact.ty().clone());
+        product.next_when(en, &exact);
+        (*product).clone()
+    }
+
+    /// The newest of `BATCH` products; each waits there for its partner of the other plane.
+    fn sum_of_planes(&self, m: &Module, ck: &Clock, en: &Expr, exact: &Expr) -> Expr {
+        let batch = m.param("BATCH", self.batch, 1..=16, "accumulators from a vector's first plane to its second");
+        let (take, add) = (m.input("take_i", bit()), m.input("add_i", bit()));
+        m.describe(&take, "acc_i is valid");
+        m.describe(&add, "it belongs to the second plane");
+        let pw = exact.width() + 1;
+        let all = &batch * &pw;
+        let products = ck.reg("products_q", uint(&all));
+        let oldest = m.wire("oldest", &products.slice((&batch - 1) * &pw, &pw).as_signed());
+        let sum = m.wire("plane_sum", &add.select(&oldest, 0).wrapping_add(exact.extend(&pw)));
+        let moved = m.wire("products", &concat(&[&*products, &sum.as_unsigned()]));
+        m.allow(&moved, "UNUSEDSIGNAL", "the oldest product leaves");
+        products.next_when(&m.wire("take", &(en & &take)), moved.slice(0, &all));
+        m.wire("product", &products.slice(0, &pw).as_signed())
+    }
+
+    /// The product at the cut: the bits near the output's range, what lies beyond them, and whether the rounding adds one.
+    fn cut(&self, m: &Module, ck: &Clock, en: &Expr, product: &Expr, s: &Dim, near: &Dim) -> Cut {
+        // Fraction bits of the window: 16 meet the random ones, otherwise the half; a sticky bit stands for the rest.
+        let fraction = if self.rounding == Rounding::Stochastic { 16 } else { 1 };
+        let negative = m.wire("product_negative", &product.msb());
+        let width = m.localparam("WINDOW_W", near + fraction);
+        let (bits, below, above) = match self.shift {
+            Shift::Constant(_) => {
+                let sign = negative.repeat(&width + s);
+                let fixed = m.wire("fixed", &concat(&[&sign, product, &lit(0, uint(fraction + 1))]));
+                m.allow(&fixed, "UNUSEDSIGNAL", "a rule may ignore the bits below the cut");
+                let at = s + 1;
+                let flipped = m.wire("flipped", &fixed.xor(negative.repeat(fixed.width())));
+                m.allow(&flipped, "UNUSEDSIGNAL", "only what lies above the window counts");
+                let above = flipped.slice(&at + &width, fixed.width() - &at - &width).any();
+                (m.wire("window", &fixed.slice(&at, &width)), fixed.slice(0, &at).any(), above)
+            }
             Shift::Range(..) => {
-                let shift = m.input("shift_i", uint(6));
-                let q = ck.reg("shift_q", uint(6));
+                let shift = m.input("shift_i", uint(SHIFT_W));
+                let q = ck.reg("shift_q", uint(SHIFT_W));
                 q.next_when(en, &shift);
-                let signed = m.wire("signed_fixed", &fixed.as_signed());
-                let moved = m.wire("moved", &signed.shr(&q));
-                m.allow(&moved, "UNUSEDSIGNAL", "copies of the sign");
-                m.wire("shifted", &moved.slice(0, &cut))
+                let sign = negative.repeat(&width + REACH);
+                let word = m.wire("fixed", &concat(&[&sign, product, &lit(0, uint(fraction))]));
+                let w = window_shift(m, &word, &negative, &q, &width, s);
+                (w.bits, w.below, w.above)
             }
         };
-        let rounded = ck.reg("rounded_q", sint(pw));
-        if stochastic {
-            let random = m.input("random_i", uint(16));
-            let r = ck.reg("random_q", uint(16));
-            r.next_when(en, &random);
-            let sum = m.wire("sum", &shifted.wrapping_add(concat(&[&lit(0, uint(pw)), &r])));
-            m.allow(&sum, "UNUSEDSIGNAL", "the fraction is dropped");
-            rounded.next_when(en, sum.slice(16, pw).as_signed());
-            return (*rounded).clone();
-        }
-        let whole = m.wire("whole", &shifted.slice(&below, pw));
-        let half = shifted.bit(&below - 1);
-        let sticky = shifted.slice(0, &below - 1).any();
+        let sticky = m.wire("sticky", &below);
+        let nearby = m.wire("nearby", &bits.slice(fraction, near).as_signed());
+        let far = m.wire("far", &(above | nearby.msb().xor(&negative)));
+        let half = bits.bit(fraction - 1);
         let up = match self.rounding {
             Rounding::HalfUp => half,
-            Rounding::HalfEven => half & (sticky | whole.bit(0)),
-            Rounding::HalfAway => half & (sticky | !whole.msb()),
-            Rounding::Floor | Rounding::Stochastic => lit(0, bit()),
+            Rounding::HalfEven => half & (&sticky | nearby.bit(0)),
+            Rounding::HalfAway => half & (&sticky | !&negative),
+            Rounding::Floor => lit(0, bit()),
+            Rounding::Stochastic => {
+                let random = m.input("random_i", uint(16));
+                let r = ck.reg("random_q", uint(16));
+                r.next_when(en, &random);
+                let sum = m.wire("fraction_sum", &(bits.slice(0, 16) + &*r));
+                m.allow(&sum, "UNUSEDSIGNAL", "only its carry counts");
+                sum.msb()
+            }
         };
+        if !matches!(self.rounding, Rounding::HalfEven | Rounding::HalfAway) {
+            m.allow(&sticky, "UNUSEDSIGNAL", "the rounding ignores it");
+        }
         if self.rounding == Rounding::Floor {
-            m.allow(&shifted, "UNUSEDSIGNAL", "the fraction is dropped");
-            rounded.next_when(en, whole.as_signed());
-        } else {
-            let up = m.wire("round_up", &up);
-            let one = concat(&[&lit(0, uint(pw - 1)), &up]);
-            rounded.next_when(en, whole.wrapping_add(one).as_signed());
+            m.allow(&bits, "UNUSEDSIGNAL", "the fraction is dropped");
         }
-        (*rounded).clone()
+        Cut { nearby, far, negative, up: m.wire("round_up", &up) }
     }
 
-    fn saturate(&self, m: &Module, rounded: &Expr, zp: &Expr, out: &Dim) -> Expr {
-        let sum = m.wire("with_zero_point", &(rounded + zp));
-        let rest = sum.width() - out;
-        let upper = m.wire("upper", &sum.slice(out - 1, &rest + 1));
-        let negative = sum.msb();
-        let fits = upper.all() | !upper.any();
-        let low = sum.slice(0, out);
-        let low = m.wire("low", &low);
+    /// Second stage: a sum biased by 2^(OUT_W-1), whose lower bound is zero, so that a synchronous reset clamps it there.
+    /// Third stage: the upper bound, by a synchronous set. Neither costs a multiplexer.
+    fn saturate(&self, m: &Module, ck: &Clock, en: &Expr, cut: &Cut, biased_zp: &Expr, out: &Dim) -> Expr {
+        let (near, far) = (cut.nearby.width(), &cut.far);
+        let carry = m.wire("carry", &concat(&[&lit(0, bit()), &cut.up]).as_signed());
+        let sum = (&cut.nearby + biased_zp).extend(near + 1).wrapping_add(carry.extend(near + 1));
+        let sum = m.wire("sum", &sum);
+        let least = i64::from(self.narrow);
+        let negative = if self.narrow { m.wire("negative", &(sum.msb() | !sum.any())) } else { sum.msb() };
+        let under = m.wire("under", &far.select(&cut.negative, &negative));
+        let beyond = m.wire("beyond", &sum.slice(out, near + 1 - out));
+        let over = m.wire("over", &far.select(!&cut.negative, !sum.msb() & beyond.any()));
+        let clamped = ck.reg("clamped_q", uint(out));
+        clamped.next_when(en, under.select(&lit(least, uint(out)), &sum.slice(0, out)));
+        let over_q = ck.reg("over_q", bit());
+        over_q.next_when(en, &over);
+        let unbiased = concat(&[&!clamped.msb(), &clamped.slice(0, out - 1)]);
         let most = concat(&[&lit(0, bit()), &lit(-1, sint(out - 1)).as_unsigned()]);
-        let least = if self.narrow {
-            concat(&[&lit(1, bit()), &lit(1, uint(out - 1))])
-        } else {
-            concat(&[&lit(1, bit()), &lit(0, uint(out - 1))])
+        let y = ck.reg("y_q", sint(out));
+        y.next_when(en, over_q.select(&most, &unbiased).as_signed());
+        (*y).clone()
+    }
+
+    /// Cost of one lane, from its structure; what decides on saturation was fitted to lanes synthesized alone.
+    pub fn cost(&self, family: Family) -> Cost {
+        let planes = i64::from(self.planes == 2);
+        let width = self.acc_bits + 16 + planes;
+        let near = self.out_bits.max(8) + 2;
+        // One DSP block takes a factor of 26 bits beside the 17 of a signed multiplier; iCE40 makes the product of look-up tables.
+        let blocks = if family == Family::Ice40 { 0 } else { (self.acc_bits + 25) / 26 };
+        let product = match blocks {
+            0 => 48.0 * self.acc_bits as f64 - 60.0,
+            1 => 0.0,
+            _ => self.acc_bits as f64,
         };
-        let limit = m.wire("limit", &negative.select(&least, &most));
-        let mut clipped = fits.select(&low, &limit);
-        if self.narrow {
-            let forbidden = m.wire("most_negative", &(&negative & low.msb() & !low.slice(0, out - 1).any()));
-            clipped = forbidden.select(&least, &clipped);
-        }
-        m.wire("clipped", &clipped.as_signed())
+        let bias = if self.out_bits < 8 { 12.0 } else { 0.0 };
+        let sums = (near + 1) as f64 + bias + planes as f64 * width as f64 + 2.5 * f64::from(u8::from(self.narrow));
+        let lut = product + sums + 3.0 + self.cut_lut(width, near);
+        let waiting = planes * width * (self.batch - 1);
+        let ff = self.product_ff(width) + 8 + 2 * self.out_bits + 1 + waiting;
+        Cost { dsp: blocks as f64, ..Cost::logic(lut, ff as f64) }
     }
 
-    /// Bits of the product.
-    fn product_bits(&self) -> i64 {
-        self.acc_bits + 17 + i64::from(self.planes == 2)
-    }
-
-    /// DSP blocks of the product, and whether it is parted: the accumulator is wider than a block takes. On iCE40 the product is
-    /// made of look-up tables.
-    fn dsp(&self, family: Family) -> (i64, bool) {
-        let widest = match family {
-            Family::Xcup => 27,
-            Family::Xc7 => 25,
-            Family::Ecp5 => 18,
-            Family::Ice40 => return (0, false),
-        };
-        // The block's lower part has a bit less. A rest of two bits becomes LUTs on ECP5.
-        let rest = self.acc_bits - (widest - 1);
-        let parted = self.acc_bits > widest;
-        (1 + i64::from(parted && !(family == Family::Ecp5 && rest == 2)), parted)
-    }
-
-    /// Flip-flops of its own: product bits that the rounding needs, the rounded value, the random number, the output.
-    fn ff(&self) -> i64 {
-        let width = self.product_bits();
-        let (kept, rounded, rest) = match (self.shift, self.rounding) {
-            (Shift::Range(..), Rounding::Stochastic) => (width, width, 16),
-            (Shift::Range(..), _) => (width, width, 0),
-            (Shift::Constant(s), Rounding::Stochastic) => (width - (s - 16).max(0), width - s + 1, s.min(16)),
-            (Shift::Constant(s), Rounding::Floor) => (width - s, width - s, 0),
-            (Shift::Constant(s), Rounding::HalfUp) => (width - s + 1, width - s + 1, 0),
-            (Shift::Constant(s), _) => (width, width - s + 1, 0),
-        };
-        let kept = if self.planes == 2 { width } else { kept };
-        kept.clamp(1, width) + rounded.clamp(1, width) + rest + self.out_bits
-    }
-
-    /// Bits of a run-time shift: six from a stream, from a register those that hold the largest.
-    fn shift_bits(&self, streamed: bool) -> i64 {
+    /// LUTs of the cut: the window at run time, the bits above and below it, the random fraction.
+    fn cut_lut(&self, width: i64, near: i64) -> f64 {
+        let stochastic = self.rounding == Rounding::Stochastic;
+        let nearest = matches!(self.rounding, Rounding::HalfEven | Rounding::HalfAway);
+        let random = if stochastic { 15.0 } else { 0.0 };
         match self.shift {
-            Shift::Constant(_) => 0,
-            Shift::Range(..) if streamed => 6,
-            Shift::Range(_, hi) => clog2(hi + 1),
+            Shift::Constant(s) => {
+                let above = (width - s - near).max(0) as f64 / 5.0;
+                random + above + if nearest { 1.0 + s as f64 / 5.0 } else { 0.0 }
+            }
+            Shift::Range(_, hi) => {
+                let window = (near + if stochastic { 16 } else { 1 }) as f64;
+                let sides = if nearest { 1.0 } else { 0.6 };
+                let coarse = if hi >= 16 { window + 15.0 + 0.8 * sides * width as f64 } else { 5.0 };
+                let middle = if hi >= 4 { window + 3.0 + 15.0 * sides } else { 4.0 };
+                3.0 * random + coarse + middle + window + 8.0 * sides
+            }
         }
     }
 
-    /// LUTs behind the product of `width` bits: rounding of the `bits` that a shift by `s` leaves, zero point, saturation.
-    fn rounding_lut(&self, family: Family, bits: f64, s: f64) -> f64 {
-        let (plain, floor, nearest, random) = match family {
-            Family::Xcup | Family::Xc7 => (1.75 * bits - 1.0, -0.25 * bits, s / 4.0, s.min(16.0) - 1.0),
-            Family::Ecp5 => (3.0 * bits + 10.0, -bits, 8.0, s.min(16.0)),
-            Family::Ice40 => (2.0 * bits, -bits - 4.0, s / 3.0 + 15.0, 12.0),
+    /// Flip-flops of the product, as far as the rounding looks below the cut, of the shift and of the random number.
+    fn product_ff(&self, width: i64) -> i64 {
+        let random = if self.rounding == Rounding::Stochastic { 16 } else { 0 };
+        let Shift::Constant(s) = self.shift else { return width + 6 + random };
+        let dropped = match self.rounding {
+            Rounding::HalfEven | Rounding::HalfAway => 0,
+            Rounding::HalfUp => s - 1,
+            Rounding::Floor => s,
+            Rounding::Stochastic => s - 16,
         };
-        let narrow = match family {
-            Family::Ecp5 => 8.0,
-            _ => 3.0,
-        };
-        let by_rounding = match self.rounding {
-            Rounding::HalfUp => 0.0,
-            Rounding::Floor => floor,
-            Rounding::HalfEven | Rounding::HalfAway => nearest,
-            Rounding::Stochastic => random,
-        };
-        plain + by_rounding + self.out_bits as f64 / 2.0 + if self.narrow { narrow } else { 0.0 }
+        width - dropped.clamp(0, width) + random
     }
+}
 
-    /// LUTs of a shifter for a product of `width` bits, and of the bits below the cut that rounding by a run-time shift has to see.
-    fn shifter_lut(&self, family: Family, width: f64, levels: f64) -> f64 {
-        let (level, nearest, random) = match family {
-            Family::Xcup | Family::Xc7 => (0.7, 0.7, 1.2),
-            Family::Ecp5 => (1.45, 1.2, 3.0),
-            Family::Ice40 => (1.05, 0.5, 1.0),
-        };
-        let below = match self.rounding {
-            Rounding::HalfUp | Rounding::Floor => 0.0,
-            Rounding::HalfEven | Rounding::HalfAway => nearest,
-            Rounding::Stochastic => random,
-        };
-        width * (levels * level + below)
-    }
-
-    /// Cost of `lanes` of them. `streamed`: each lane has its own parameters; otherwise the lanes share those and their registers.
-    /// The LUT figures were fitted to lanes synthesized alone, twelve shapes of every rounding name.
-    pub fn cost(&self, family: Family, lanes: i64, streamed: bool) -> Cost {
-        let (width, acc) = (self.product_bits() as f64, self.acc_bits as f64);
-        let (dsp, parted) = self.dsp(family);
-        let levels = self.shift_bits(streamed);
-        // The product in LUTs, the sum of two parts of a product, the sum over the planes.
-        let (product, join, planes) = match family {
-            Family::Xcup | Family::Xc7 => (0.0, 0.95 * acc, 1.2 * width),
-            Family::Ecp5 => (0.0, 45.0, 1.7 * width),
-            Family::Ice40 => (48.0 * acc - 60.0, 0.0, 2.2 * width),
-        };
-        let (bits, s) = match self.shift {
-            Shift::Constant(s) => (width - s as f64 + 1.0, s as f64),
-            Shift::Range(..) => (width, 0.0),
-        };
-        let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
-        let lut = product
-            + self.rounding_lut(family, bits, s)
-            + given(levels > 0, self.shifter_lut(family, width, levels as f64))
-            + given(parted, join)
-            + given(self.planes == 2, planes);
-        let mut each = Cost { dsp: dsp as f64, ..Cost::logic(lut, self.ff() as f64) };
-        if self.rounding == Rounding::Stochastic {
-            each += lfsr_cost();
-        }
-        let parameters = if streamed { lanes } else { 1 };
-        let mut cost = each * lanes as f64;
-        cost.ff += (parameters * (16 + levels)) as f64;
-        cost
-    }
+/// The zero point plus 2^(OUT_W-1) in NEAR_W bits; with eight or more output bits that flips a bit and costs nothing.
+fn biased(m: &Module, zp: &Expr, out: &Dim, near: &Dim) -> Expr {
+    let biased = m.wire_later("biased_zp", sint(near));
+    let wide = m.wire("zp_wide", &zp.extend(near));
+    let above = lit(0, uint(near - out));
+    let flip = || {
+        let flipped = concat(&[&above, &!wide.bit(out - 1), &wide.slice(0, out - 1)]);
+        biased.drive(flipped.as_signed());
+    };
+    let add = || {
+        let bias = concat(&[&above, &lit(1, bit()), &lit(0, uint(out - 1))]).as_signed();
+        biased.drive(wide.wrapping_add(bias));
+    };
+    m.generate_if(out.ge(8), ["g_flip", "g_add"], flip, add);
+    (*biased).clone()
 }

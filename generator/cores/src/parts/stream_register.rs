@@ -1,8 +1,17 @@
 //! Stream register: cuts every path between its two sides, at full throughput.
+//!
+//! Ports `s_*` and `m_*`, valid, ready and data. A beat is offered one cycle after it was taken; valid, data and ready all
+//! come from flip-flops.
 
 use std::rc::Rc;
 
 use bitlathe_hdl::{Module, Unit, bit, uint};
+use bitlathe_spec::Family;
+
+use crate::Cost;
+
+/// Cycles from an accepted beat to its offer.
+pub const LATENCY: i64 = 1;
 
 /// A skid buffer: two words, both directions registered.
 pub fn stream_register(width: i64) -> Rc<Unit> {
@@ -25,4 +34,9 @@ pub fn stream_register(width: i64) -> Rc<Unit> {
     m.output("m_valid_o", &valid);
     m.output("m_data_o", &data);
     m.finish()
+}
+
+/// Cost: two words, and a multiplexer a bit.
+pub fn cost(width: i64, _: Family) -> Cost {
+    Cost { lut: width as f64 + 4.0, ff: 2.0 * width as f64 + 2.0, ..Cost::default() }
 }

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cost;
-use super::rtl::{Hardware, Requantized, Style};
+use super::rtl::{Hardware, Requantized, Style, Tree};
 use crate::Issue;
+use crate::common::{ShiftValue, TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
-use crate::parts::requantize::Shift;
+use crate::parts::simd_add;
 
 /// A ternary matrix product by table lookup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,14 +38,6 @@ pub struct Config {
     /// The output.
     #[serde(default)]
     pub output: OutputTable,
-}
-
-/// The device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TargetTable {
-    /// A name that `bitlathe list` shows.
-    pub name: String,
 }
 
 /// Largest sizes of a job.
@@ -118,6 +111,8 @@ pub enum TreeName {
     /// Three-operand adders on the carry chain.
     #[default]
     Fabric,
+    /// Everything above the first adders on the split adders of DSP blocks; AMD devices only.
+    Dsp,
 }
 
 /// How a weight meets an activation.
@@ -207,16 +202,6 @@ pub enum OutputName {
     Requant,
 }
 
-/// A constant shift, or the bounds of a run-time one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum ShiftValue {
-    /// Fixed at generation.
-    Constant(#[schemars(range(min = 0, max = 47))] u32),
-    /// Lowest and highest run-time shift.
-    Range(#[schemars(inner(range(min = 0, max = 47)))] [u32; 2]),
-}
-
 /// The output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -269,21 +254,12 @@ pub struct Derived {
     pub warnings: Vec<Issue>,
 }
 
-fn issue(code: &'static str, path: &str, message: String, help: String) -> Issue {
-    Issue { code, path: path.into(), message, help, warning: false }
-}
-
 impl Config {
     /// All semantic errors at once, or the numbers of the hardware.
     pub fn derive(&self) -> Result<Derived, Vec<Issue>> {
         let mut issues = vec![];
-        let target = Target::find(&self.target.name);
-        if target.is_none() {
-            let names: Vec<&str> = bitlathe_spec::TARGETS.iter().map(|t| t.name).collect();
-            let message = format!("there is no target `{}`", self.target.name);
-            issues.push(issue("C001", "target.name", message, format!("targets: {}", names.join(", "))));
-        }
-        self.check_name(&mut issues);
+        let target = check_target(&self.target.name, &mut issues);
+        check_name(&self.name, &mut issues);
         self.check_lookup(&mut issues);
         self.check_widths(&mut issues);
         self.check_output(&mut issues);
@@ -291,6 +267,7 @@ impl Config {
             self.check_style(target, &mut issues);
         }
         let Some(target) = target.filter(|_| issues.is_empty()) else { return Err(issues) };
+        self.check_tree(target, &mut issues);
         self.check_resident(target, &mut issues);
         if !issues.is_empty() {
             return Err(issues);
@@ -313,18 +290,6 @@ impl Config {
         // |x| reaches 2^(bits-1); the sum reaches +-k_max * 2^(bits-1).
         let reach = i64::from(self.shape.k_max) << (self.act.bits - 1);
         i64::from(64 - reach.leading_zeros()) + 1
-    }
-
-    fn check_name(&self, issues: &mut Vec<Issue>) {
-        let legal = self.name.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
-            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        if !legal {
-            let kept: String =
-                self.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-' || *c == '_').collect();
-            let message = format!("`{}` cannot name a Verilog module", self.name);
-            let help = format!("begin with a letter; letters, digits, - and _ only, such as `core_{kept}`");
-            issues.push(issue("C002", "name", message, help));
-        }
     }
 
     fn check_lookup(&self, issues: &mut Vec<Issue>) {
@@ -382,24 +347,13 @@ impl Config {
         if o.kind == OutputName::Int32 {
             return;
         }
-        if let ShiftValue::Range([lo, hi]) = o.shift
-            && lo >= hi
-        {
-            let message = format!("a run-time shift from {lo} to {hi} leaves no choice");
-            issues.push(issue(
-                "C006",
-                "output.shift",
-                message,
-                if lo == hi { format!("shift = {lo}") } else { format!("shift = [{hi}, {lo}], the lower bound first") },
-            ));
-        }
-        if self.weights.planes == 2 && self.parallel.batch > 1 {
-            let message = "requantized planes are summed vector by vector, which wants batch = 1".into();
-            issues.push(issue("C007", "parallel.batch", message, "batch = 1, or output.kind = \"int32\"".into()));
-        }
-        if self.weights.planes == 2 && !o.per_row {
-            let message = "two planes have two multipliers, which come as a stream".into();
-            issues.push(issue("C008", "output.per_row", message, "per_row = true".into()));
+        o.shift.check("output.shift", issues);
+    }
+
+    fn check_tree(&self, target: &Target, issues: &mut Vec<Issue>) {
+        if self.lookup.tree == TreeName::Dsp && !simd_add::splits(target.family) {
+            let message = format!("no DSP block of {} splits its adder into lanes", target.name);
+            issues.push(issue("C007", "lookup.tree", message, "tree = \"fabric\", or an AMD target".into()));
         }
     }
 
@@ -441,7 +395,7 @@ impl Config {
         let (k, m) = (i64::from(self.parallel.k_lanes), i64::from(self.parallel.m_lanes));
         let up = |a: u32, b: i64| (i64::from(a) + b - 1) / b;
         Hardware {
-            top: self.name.replace('-', "_"),
+            top: top_module(&self.name),
             implementation: 0,
             k_lanes: k,
             m_lanes: m,
@@ -451,6 +405,10 @@ impl Config {
             acc_bits: self.acc_bits(),
             style: Style::Lutram,
             group: self.lookup.group.into(),
+            tree: match self.lookup.tree {
+                TreeName::Fabric => Tree::Fabric,
+                TreeName::Dsp => Tree::Dsp,
+            },
             encoding: self.weights.encoding.name(),
             slabs_max: up(self.shape.k_max, k),
             tiles_max: up(self.shape.m_max, m),
@@ -469,10 +427,7 @@ impl Config {
             ));
         }
         if self.output.kind == OutputName::Requant {
-            let shift = match self.output.shift {
-                ShiftValue::Constant(s) => Shift::Constant(s.into()),
-                ShiftValue::Range([lo, hi]) => Shift::Range(lo.into(), hi.into()),
-            };
+            let shift = self.output.shift.shift();
             let (bits, o) = (self.output.bits.into(), &self.output);
             hw.requant = Some(Requantized { bits, narrow: o.narrow, rounding: o.rounding, shift, per_row: o.per_row });
         }
@@ -496,9 +451,9 @@ impl Config {
         let message =
             format!("filling the tables takes {fill} cycles, all rows of a slab only {beats}: weights will wait");
         let keeps = |lanes: &u32| i64::from(self.shape.m_max.div_ceil(*lanes)) * hw.planes >= fill;
-        let help = match (1..self.parallel.m_lanes).rev().find(keeps) {
+        let help = match (2..self.parallel.m_lanes).rev().find(keeps) {
             Some(lanes) => format!("m_lanes = {lanes} or fewer keeps the weight stream busy"),
-            None => "so few rows cannot keep the weight stream busy; fewer m_lanes cost no time".into(),
+            None => "so few rows cannot keep the weight stream busy; fewer m_lanes cost little time".into(),
         };
         vec![Issue { warning: true, ..issue("C020", "parallel.m_lanes", message, help) }]
     }
@@ -549,13 +504,17 @@ mod tests {
         refused(&[("act.bits", json!(16)), ("shape.k_max", json!(65536))], "C004", "shape.k_max", "65535");
         refused(&[("shape.k_max", json!(8))], "C005", "parallel.k_lanes", "8 or fewer");
         refused(&[requant.clone(), ("output.shift", json!([9, 3]))], "C006", "output.shift", "[3, 9]");
-        refused(&[requant.clone(), ("output.shift", json!([47, 47]))], "C006", "output.shift", "shift = 47");
-        let two = ("weights.planes", json!(2));
-        refused(&[requant.clone(), two.clone(), ("parallel.batch", json!(2))], "C007", "parallel.batch", "batch = 1");
-        refused(&[requant, two, ("output.per_row", json!(false))], "C008", "output.per_row", "per_row = true");
+        refused(&[requant, ("output.shift", json!([47, 47]))], "C006", "output.shift", "shift = 47");
+        let dsp = ("lookup.tree", json!("dsp"));
+        refused(&[dsp, ("target.name", json!("ecp5-85f"))], "C007", "lookup.tree", "tree = \"fabric\"");
         let resident = ("weights.source", json!("resident"));
         let wide = [("parallel.k_lanes", json!(256)), ("parallel.m_lanes", json!(256))];
-        refused(&[&[resident.clone()], &wide[..]].concat(), "C010", "parallel.m_lanes", "m_lanes = 152 or fewer");
+        refused(
+            &[std::slice::from_ref(&resident), &wide].concat(),
+            "C010",
+            "parallel.m_lanes",
+            "m_lanes = 152 or fewer",
+        );
         // 2731 slabs of a tile of 4 x 8 codes of 5 bits; 64 UltraRAMs hold 43 such tiles.
         let long = [("shape.k_max", json!(65536)), ("shape.m_max", json!(256))];
         refused(&[&[resident], &long[..]].concat(), "C009", "weights.source", "m_max = 172 at most");

@@ -34,11 +34,14 @@ pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit
     let bank = ck.reg("bank_q", bit()).reset_to(0);
     let start = ck.reg("start_q", bit()).reset_to(1);
     let first = ck.reg("first_q", bit()).reset_to(1);
+    m.comment("Where the beat after this one belongs");
     let next_slab = m.wire("next_slab", &slab.wrapping_add(1));
     let next_tile = m.wire("next_tile", &tile.wrapping_add(1));
     let last_slab = m.wire("last_slab", &next_slab.eq_to(&slabs_i));
     let last_tile = m.wire("last_tile", &next_tile.eq_to(&tiles_i));
-    // Two uses of a partial sum lie at least MIN_SLAB_CYCLES apart: a slab of fewer beats is followed by a pause.
+    m.comment(&format!(
+        "Two uses of a partial sum lie at least {MIN_SLAB_CYCLES} cycles apart: a slab of fewer beats is followed by a pause"
+    ));
     let pause = ck.reg("pause_q", uint(MIN_SLAB_CYCLES - 1)).reset_to(0);
     let beats = m.wire("tiles_wide", &concat(&[&lit(0, uint(2)), &tiles_i]));
     let shorter = |than: i64| {
@@ -46,6 +49,7 @@ pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit
         fits.reduce(|a, b| a | b).unwrap_or_else(|| lit(0, bit()))
     };
     let needed = m.wire("pause_needed", &concat(&[&shorter(2), &shorter(3), &shorter(4)]));
+    m.comment("A beat whose sums are final leaves as BATCH output beats: the next one waits for them");
     let gap_w = b.clog2() + 1;
     let gap = ck.reg("gap_q", uint(&gap_w)).reset_to(0);
     let filled = m.wire("filled", &bank.select(full.bit(1), full.bit(0)));
@@ -55,15 +59,16 @@ pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit
     let space = m.constant("GAP", &b - 1, &gap_w);
     let counted = gap.eq_to(0).select(0, gap.wrapping_sub(1));
     gap.next_when(&en, (&accept & &last_slab).select(&space, counted));
+    m.comment("Counters");
     let (tile_done, plane) = if planes == 2 {
         let plane = ck.reg("plane_q", bit()).reset_to(0);
         plane.next_when(&accept, !&*plane);
         let address = concat(&[&tile.slice(0, &aw), &plane]);
-        m.output("address_o", &address);
+        m.describe(&m.output("address_o", &address), "where the beat's partial sum is kept");
         m.output("plane_o", &plane);
         ((*plane).clone(), true)
     } else {
-        m.output("address_o", &tile.slice(0, &aw));
+        m.describe(&m.output("address_o", &tile.slice(0, &aw)), "where the beat's partial sum is kept");
         (lit(1, bit()), false)
     };
     let ends_tile = if plane { m.wire("ends_tile", &(&accept & &tile_done)) } else { accept.clone() };
@@ -75,12 +80,12 @@ pub fn issue_control(slabs: i64, tiles: i64, batch: i64, planes: i64) -> Rc<Unit
     first.next_when(&ends_slab, &last_slab);
     bank.next_when(&ends_slab, !&*bank);
     start.next_when(&accept, &ends_slab);
-    m.output("accept_o", &accept);
-    m.output("bank_o", &bank);
-    m.output("keep_o", &!&*first);
-    m.output("emit_o", &last_slab);
-    m.output("slab_end_o", &ends_slab);
+    m.describe(&m.output("accept_o", &accept), "a beat is taken; the other outputs say what it is");
+    m.describe(&m.output("bank_o", &bank), "bank of activations that it meets");
+    m.describe(&m.output("keep_o", &!&*first), "it adds to the partial sum; low on the first slab");
+    m.describe(&m.output("emit_o", &last_slab), "its sums are final");
+    m.describe(&m.output("slab_end_o", &ends_slab), "it is the last of its slab");
     let bank_final = bank.select(final_i.bit(1), final_i.bit(0));
-    m.output("last_o", &(&ends_slab & &last_slab & &bank_final));
+    m.describe(&m.output("last_o", &(&ends_slab & &last_slab & &bank_final)), "it is the last of the job");
     m.finish()
 }

@@ -4,15 +4,16 @@
 //! codes, control) the figures are those of synthesized cores; `docs/cost-model.md` says which and how far the sums are off.
 //! `bitlathe synth` gives the figure that counts.
 
-use bitlathe_spec::Family;
+use bitlathe_spec::{Family, Rounding};
 
 use super::control::address_bits;
 use super::decode::{View, direct};
 use super::fill::Table;
 use super::interface::registers;
-use super::rtl::{Hardware, Style};
+use super::rtl::{Hardware, Style, Tree};
 use crate::parts::carry::{accumulate_lut, adder_lut, implementation, signed_pair_lut, ternary_lut};
 use crate::parts::delay_line::delay_cost;
+use crate::parts::lfsr::lfsr_cost;
 use crate::parts::memory::{block_memory, lut_memory, select_lut};
 use crate::parts::register_file::register_file_cost;
 use crate::parts::replay::replay_cost;
@@ -29,7 +30,15 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
         None => ("term", term(hw, family) * terms as f64),
     };
     let mut out = vec![
-        entry("row (adders, tree, accumulator)", rows, rows_of_a_lane(hw, family) * hw.m_lanes as f64),
+        match hw.tree {
+            Tree::Fabric => {
+                entry("row (adders, tree, accumulator)", rows, rows_of_a_lane(hw, family) * hw.m_lanes as f64)
+            }
+            Tree::Dsp => {
+                let each = hw.dsp_rows().cost(family);
+                entry("rows of a vector (adders, tree, accumulator)", hw.batch, each * hw.batch as f64)
+            }
+        },
         entry(name, terms, sources),
         entry("activation registers and fill", hw.batch, activations(hw, family) * hw.batch as f64),
         entry("weight register and decoder", hw.m_lanes, decode(hw, family) * hw.m_lanes as f64),
@@ -40,14 +49,19 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     ];
     if let Some(r) = hw.requant {
         let lane = RequantizeLane {
-            acc_bits: hw.row().acc_bits,
+            acc_bits: hw.sum_bits(),
             shift: r.shift,
             rounding: r.rounding,
             out_bits: r.bits,
             narrow: r.narrow,
             planes: hw.planes,
+            batch: hw.batch,
         };
-        out.push(entry("requantizer lane", hw.m_lanes, lane.cost(family, hw.m_lanes, r.per_row)));
+        let mut each = lane.cost(family);
+        if r.rounding == Rounding::Stochastic {
+            each += lfsr_cost();
+        }
+        out.push(entry("requantizer lane", hw.m_lanes, each * hw.m_lanes as f64));
     }
     if let Some((depth, ultra)) = hw.resident {
         let width = hw.m_lanes * hw.codes() * hw.code().bits;

@@ -13,13 +13,16 @@ use crate::parts::requantize::Shift;
 /// Value of the identification register: `BLTG`.
 pub const MAGIC: u64 = 0x424c_5447;
 
+/// Most activation vectors of a job. The hardware counts none of them; the work of the largest job stays below 2^63.
+const T_MAX: u64 = 1 << 24;
+
 /// The boundary of a configured core.
 pub fn interface(d: &Derived) -> Interface {
     let hw = &d.hardware;
     let (tensors, streams) = carried(hw);
     let size = |name: &str, max: u64, doc: &str| Scalar { name: name.into(), min: 1, max, doc: doc.into() };
     let sizes = vec![
-        size("T", u64::from(u32::MAX), "activation vectors"),
+        size("T", T_MAX, "activation vectors"),
         size("K", d.config.shape.k_max.into(), "activations of a vector"),
         size("M", d.config.shape.m_max.into(), "outputs of a vector"),
     ];
@@ -93,9 +96,14 @@ fn tensor(c: &Carry, field: bool) -> TensorSpec {
         shape,
         range: c.range,
         default: c.default,
-        carrier: if field { Carrier::Field(c.name.into()) } else { Carrier::Stream(c.name.into()) },
+        carrier: if field { Carrier::Fields(field_names(c)) } else { Carrier::Stream(c.name.into()) },
         doc: c.doc.into(),
     }
+}
+
+/// Register fields of a tensor that is no stream: one a plane.
+fn field_names(c: &Carry) -> Vec<String> {
+    if c.planes { (0..2).map(|p| format!("{}_{p}", c.name)).collect() } else { vec![c.name.into()] }
 }
 
 fn activations(hw: &Hardware) -> Carry<'static> {
@@ -286,21 +294,24 @@ pub fn registers(hw: &Hardware) -> Vec<Register> {
         ),
     ];
     if let Some(r) = hw.requant.filter(|r| !r.per_row) {
-        let scalar = |name: &str, width, max, doc: &str| {
-            field(name, width, Access::ReadWrite, (0, max), 0, FieldValue::Tensor(name.into()), doc)
+        let scalar = |name: &str, tensor: &str, index, width, max, doc: &str| {
+            let value = FieldValue::Element { tensor: tensor.into(), index };
+            field(name, width, Access::ReadWrite, (0, max), 0, value, doc)
         };
-        out.push(register("scale", 0x10, vec![scalar("mult", 16, 65535, "Multiplier.")], "Multiplier of every row."));
+        let mult = |name: &str, plane| vec![scalar(name, "mult", plane, 16, 65535, "Multiplier.")];
+        if hw.planes == 2 {
+            out.push(register("scale_0", 0x10, mult("mult_0", 0), "Multiplier of every row of the first plane."));
+            out.push(register("scale_1", 0x20, mult("mult_1", 1), "Multiplier of every row of the second plane."));
+        } else {
+            out.push(register("scale", 0x10, mult("mult", 0), "Multiplier of every row."));
+        }
         if let Shift::Range(lo, hi) = r.shift {
-            let shift =
-                Field { min: lo as u64, reset: lo as u64, ..scalar("shift", width_of(hi), hi as u64, "Shift.") };
+            let shift = scalar("shift", "shift", 0, width_of(hi), hi as u64, "Shift.");
+            let shift = Field { min: lo as u64, reset: lo as u64, ..shift };
             out.push(register("shift", 0x14, vec![shift], "Shift of every row."));
         }
-        out.push(register(
-            "zero_point",
-            0x18,
-            vec![scalar("zp", 8, 255, "Two's complement.")],
-            "Zero point of every row.",
-        ));
+        let zero_point = vec![scalar("zp", "zp", 0, 8, 255, "Two's complement.")];
+        out.push(register("zero_point", 0x18, zero_point, "Zero point of every row."));
     }
     if hw.resident.is_some() {
         let value = FieldValue::Extent(Extent::Const(1));
@@ -319,7 +330,7 @@ fn width_of(max: i64) -> u32 {
 mod tests {
     use std::collections::BTreeMap;
 
-    use bitlathe_spec::{FieldValue, Slot};
+    use bitlathe_spec::{Carrier, FieldValue, Slot};
 
     use crate::{Kind, ternary_gemm::TernaryGemm};
 
@@ -363,8 +374,10 @@ mod tests {
                     assert!(used & mask == 0 && mask >> 32 == 0 && f.max >> f.width == 0, "{config}: {}", f.name);
                     assert!(f.min <= f.reset && f.reset <= f.max, "{config}: {}", f.name);
                     used |= mask;
-                    if let FieldValue::Tensor(name) = &f.value {
-                        assert!(interface.tensor(name).is_some(), "{config}: {name}");
+                    if let FieldValue::Element { tensor, index } = &f.value {
+                        let carrier = &interface.tensor(tensor).unwrap().carrier;
+                        let Carrier::Fields(names) = carrier else { panic!("{config}: {tensor} is {carrier:?}") };
+                        assert_eq!(names[*index], f.name, "{config}");
                     }
                 }
             }

@@ -5,14 +5,15 @@ mod config;
 mod control;
 pub mod cost;
 mod decode;
-mod fill;
+pub mod fill;
 mod interface;
 mod options;
 mod rows;
+mod rows_dsp;
 pub mod rtl;
 pub mod schedule;
 mod stimulus;
-mod tables;
+pub mod tables;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -20,12 +21,13 @@ use std::collections::BTreeMap;
 use bitlathe_golden::encoding::{Encoding, check_three_four};
 use bitlathe_golden::quantize::ternary_values;
 use bitlathe_golden::ternary::Inputs;
-use bitlathe_hdl::{Checked, Code, Errors};
-use bitlathe_spec::{DType, Dims, Family, Interface, Job, Target, Tensor};
+use bitlathe_hdl::{Checked, Errors};
+use bitlathe_spec::{DType, Dims, Family, Interface, Job, Stream, Target, Tensor};
 
 pub use config::{Config, Derived};
 use schedule::JobSize;
 
+use crate::common;
 use crate::parts::requantize::Shift;
 use crate::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
@@ -50,17 +52,23 @@ impl Kind for TernaryGemm {
     }
 
     fn configure(&self, document: &serde_json::Value) -> Result<Box<dyn Core>, Vec<Issue>> {
-        let config: Config = serde_json::from_value(document.clone()).map_err(|e| {
-            let help = "`bitlathe schema ternary-gemm` gives the legal keys and values".to_owned();
-            vec![Issue { code: "C000", path: String::new(), message: e.to_string(), help, warning: false }]
-        })?;
+        let read = serde_json::from_value(document.clone());
+        let config: Config = read.map_err(|e| common::unreadable(self.name(), &e))?;
         let core = Configured(config.derive()?);
-        core.check_top()?;
+        common::check_top(core.name(), &core.rtl())?;
         Ok(Box::new(core))
     }
 
     fn legal_pairs(&self) -> Vec<serde_json::Value> {
         options::legal_pairs()
+    }
+
+    fn cross_size(&self) -> u64 {
+        options::space().cross_size()
+    }
+
+    fn crossed(&self, point: u64) -> Option<serde_json::Value> {
+        options::space().crossed(point)
     }
 
     fn random_configs(&self, target: &Target, seed: u64, count: usize) -> Vec<serde_json::Value> {
@@ -72,21 +80,15 @@ impl Kind for TernaryGemm {
 struct Configured(Derived);
 
 impl Configured {
-    /// Refuses a name that is a Verilog keyword or that of a module below the top.
-    fn check_top(&self) -> Result<(), Vec<Issue>> {
-        let Err(errors) = self.rtl() else { return Ok(()) };
-        let top = &self.0.hardware.top;
-        let taken = |e: &bitlathe_hdl::Error| matches!(e.code, Code::Name | Code::Clash) && e.module == *top;
-        if !errors.0.iter().any(taken) {
-            return Ok(());
-        }
-        let message = format!("`{top}` is a Verilog keyword or the name of a module of this core");
-        let help = format!("another name, such as `{}-core`", self.0.config.name);
-        Err(vec![Issue { code: "C002", path: "name".into(), message, help, warning: false }])
-    }
-
     fn encoding(&self) -> Option<Encoding> {
         Encoding::from_name(self.0.hardware.encoding)
+    }
+
+    fn job_size(&self, dims: &Dims) -> JobSize {
+        let hw = &self.0.hardware;
+        let up = |name: &str, by: i64| (dim(dims, name) + by - 1) / by;
+        let beats = up("M", hw.m_lanes) * hw.planes;
+        JobSize { passes: up("T", hw.batch), slabs: up("K", hw.k_lanes), beats }
     }
 }
 
@@ -143,10 +145,19 @@ impl Core for Configured {
     }
 
     fn schedule(&self, dims: &Dims) -> u64 {
-        let hw = &self.0.hardware;
-        let up = |name: &str, by: i64| (dim(dims, name) + by - 1) / by;
-        let beats = up("M", hw.m_lanes) * hw.planes;
-        schedule::cycles(hw, JobSize { passes: up("T", hw.batch), slabs: up("K", hw.k_lanes), beats })
+        schedule::cycles(&self.0.hardware, self.job_size(dims))
+    }
+
+    fn beat_cycles(&self, dims: &Dims) -> Option<Vec<Vec<u64>>> {
+        let cycles = schedule::beat_cycles(&self.0.hardware, self.job_size(dims));
+        let of = |stream: &Stream| match stream.name.as_str() {
+            "x" => cycles.x.clone(),
+            "w" => cycles.w.clone(),
+            "mult" => cycles.mult.clone(),
+            "y" => cycles.y.clone(),
+            _ => cycles.once.clone(),
+        };
+        Some(self.interface().streams.iter().map(of).collect())
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {
@@ -164,6 +175,10 @@ impl Core for Configured {
 
     fn cost(&self, family: Family) -> Vec<PartCost> {
         cost::parts(&self.0.hardware, family)
+    }
+
+    fn infers_dsp(&self, _: Family) -> bool {
+        self.0.hardware.requant.is_some()
     }
 
     fn ranges(&self) -> Vec<ProvenRange> {
@@ -273,6 +288,8 @@ impl Core for Configured {
 
 #[cfg(test)]
 mod tests {
+    use bitlathe_spec::Dir;
+
     use super::*;
 
     fn cores() -> Vec<Box<dyn Core>> {
@@ -319,10 +336,9 @@ mod tests {
 
     #[test]
     fn operands_of_a_requantized_sum_hold_every_plane_and_the_scale() {
-        let both =
-            |c: &&Box<dyn Core>| c.config()["output"]["kind"] == "requant" && c.config()["weights"]["planes"] == 2;
         let cores = cores();
-        let core = cores.iter().find(both).unwrap();
+        let both = |c: &serde_json::Value| c["output"]["kind"] == "requant" && c["weights"]["planes"] == 2;
+        let core = cores.iter().find(|c| both(&c.config())).unwrap();
         let found = core.operands(&core.random_job(5), "y", 0);
         let names: Vec<&str> = found.iter().map(|o| o.name.split(['[', ' ']).next().unwrap()).collect();
         assert_eq!(names[..4], ["x", "w", "w", "mult"]);
@@ -365,6 +381,33 @@ mod tests {
         let core = core(serde_json::json!({"planes": 2}), 3);
         let dims = [("T", 3), ("K", 50), ("M", 7)].map(|(n, v)| (n.to_owned(), v)).into();
         assert_eq!((core.useful_ops(&dims), core.ops_per_cycle()), (3 * 50 * 7 * 2, 48));
+    }
+
+    /// The hardware is held against these cycles by every `verify`.
+    #[test]
+    fn the_cycles_of_single_beats_are_those_of_the_whole_job() {
+        for core in cores() {
+            let dims = core.random_job(3).dims;
+            let streams = core.interface().streams;
+            let beats = core.beat_cycles(&dims).unwrap();
+            assert_eq!(beats.len(), streams.len());
+            for (stream, beats) in streams.iter().zip(&beats) {
+                assert_eq!(beats.len() as u64, stream.layout.beats(&dims).unwrap(), "{}", stream.name);
+                assert!(beats.is_sorted_by(|a, b| a < b), "{}", stream.name);
+            }
+            assert_eq!(beats.last().and_then(|y| y.last()), Some(&(core.schedule(&dims) - 1)), "{}", core.config());
+        }
+    }
+
+    /// A stream that no block takes would be missing in the block diagram of the datasheet.
+    #[test]
+    fn every_stream_stands_in_the_block_diagram() {
+        for core in cores() {
+            let blocks = core.about().blocks;
+            for stream in core.interface().streams.iter().filter(|s| s.dir == Dir::In) {
+                assert!(blocks.iter().any(|b| b.from.contains(&stream.name)), "{}: {}", core.config(), stream.name);
+            }
+        }
     }
 
     #[test]

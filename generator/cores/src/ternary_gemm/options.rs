@@ -1,11 +1,10 @@
 //! Configs made by program: the starter for `new`, a cover of all legal pairs of options, random ones for judging the cost model.
 
-use std::collections::BTreeMap;
-
 use bitlathe_spec::{Family, Target};
 use serde_json::{Value, json};
 
 use super::config::Config;
+use crate::pairwise::{OptionValues, Space};
 use crate::random::Random;
 
 /// A commented config for a target.
@@ -39,6 +38,7 @@ batch = 1               # activation vectors that share one pass over the weight
 [lookup]
 style = "auto"          # lutram, mux, addsub, multiply, or the cheapest of them
 group = 3               # activations of a table
+tree = "fabric"         # or dsp: adders of DSP blocks, on AMD devices
 
 [weights]
 encoding = "index5"     # trit2, index5, byte5, sherry5
@@ -52,15 +52,13 @@ kind = "int32"          # or requant, with bits, rounding, shift, per_row
     )
 }
 
-/// One option: where it lies and what it may be.
-type OptionValues = (&'static str, &'static str, Vec<Value>);
-
 fn all_options() -> Vec<OptionValues> {
     let v = |values: &[&str]| values.iter().map(|s| json!(s)).collect::<Vec<_>>();
     let n = |values: &[i64]| values.iter().map(|s| json!(s)).collect::<Vec<_>>();
     vec![
         ("lookup", "style", v(&["lutram", "mux", "addsub", "multiply"])),
         ("lookup", "group", n(&[2, 3, 4])),
+        ("lookup", "tree", v(&["fabric", "dsp"])),
         ("weights", "encoding", v(&["trit2", "index5", "byte5", "sherry5"])),
         ("act", "bits", n(&[4, 8, 16])),
         ("parallel", "batch", n(&[1, 2, 3])),
@@ -77,23 +75,25 @@ fn all_options() -> Vec<OptionValues> {
     ]
 }
 
-fn config(options: &[OptionValues], choice: &[usize], name: &str) -> Value {
-    let mut c = json!({
-        "kind": "ternary-gemm", "name": name, "target": {"name": "kv260"}, "shape": {"k_max": 53, "m_max": 17},
-        "act": {}, "parallel": {}, "lookup": {"tree": "fabric"}, "weights": {}, "output": {},
-    });
-    for ((table, key, values), &i) in options.iter().zip(choice) {
-        c[*table][*key] = values[i].clone();
+/// All options with what decides whether they are legal together.
+pub fn space() -> Space<'static> {
+    Space {
+        options: all_options(),
+        base: |name| {
+            json!({
+                "kind": "ternary-gemm", "name": name, "target": {"name": "kv260"}, "shape": {"k_max": 53, "m_max": 17},
+                "act": {}, "parallel": {}, "lookup": {"tree": "fabric"}, "weights": {}, "output": {},
+            })
+        },
+        legal: &legal,
+        acts,
+        decide: &["style", "group", "encoding", "batch", "planes", "kind", "per_row"],
     }
-    c
 }
 
 fn legal(c: &Value) -> bool {
     serde_json::from_value::<Config>(c.clone()).is_ok_and(|c| c.derive().is_ok())
 }
-
-/// An option by number with one of its values.
-type Choice = (usize, usize);
 
 /// Whether an option has an effect: exact sums have no rounding, styles without tables no group.
 fn acts(config: &Value, table: &str, key: &str) -> bool {
@@ -105,80 +105,9 @@ fn acts(config: &Value, table: &str, key: &str) -> bool {
     }
 }
 
-/// Every pair of option values that a config tries: those where both options have an effect.
-fn pairs_of(options: &[OptionValues], choice: &[usize]) -> Vec<(Choice, Choice)> {
-    let c = config(options, choice, "pair");
-    let acting: Vec<Choice> =
-        choice.iter().copied().enumerate().filter(|(o, _)| acts(&c, options[*o].0, options[*o].1)).collect();
-    let from = |a: usize| acting[a + 1..].iter().map(move |&b| (a, b));
-    (0..acting.len()).flat_map(from).map(|(a, b)| (acting[a], b)).collect()
-}
-
-/// A legal config in which a pair has an effect, found by trying all values of the options that legality depends on.
-fn witness(options: &[OptionValues], pair: (Choice, Choice)) -> Option<Vec<usize>> {
-    const DECIDE: [&str; 7] = ["style", "group", "encoding", "batch", "planes", "kind", "per_row"];
-    let free: Vec<usize> = (0..options.len()).filter(|&o| DECIDE.contains(&options[o].1)).collect();
-    let combinations: usize = free.iter().map(|&o| options[o].2.len()).product();
-    (0..combinations).find_map(|mut rest| {
-        let mut choice = vec![0; options.len()];
-        for &o in &free {
-            choice[o] = rest % options[o].2.len();
-            rest /= options[o].2.len();
-        }
-        for (o, v) in [pair.0, pair.1] {
-            choice[o] = v;
-        }
-        (pairs_of(options, &choice).contains(&pair) && legal(&config(options, &choice, "pair"))).then_some(choice)
-    })
-}
-
-/// Every pair of option values that some legal config tries, each with such a config.
-fn reachable(options: &[OptionValues]) -> BTreeMap<(Choice, Choice), Vec<usize>> {
-    let mut found = BTreeMap::new();
-    for a in 0..options.len() {
-        for b in a + 1..options.len() {
-            let values = |o: usize| 0..options[o].2.len();
-            for pair in values(a).flat_map(|x| values(b).map(move |y| ((a, x), (b, y)))) {
-                found.extend(witness(options, pair).map(|choice| (pair, choice)));
-            }
-        }
-    }
-    found
-}
-
-/// Draws that compete for the next config of the cover.
-const CANDIDATES: usize = 120;
-
-/// Configs that together try every pair of option values that some legal config tries, found greedily.
+/// Configs that together try every pair of option values that some legal config tries.
 pub fn legal_pairs() -> Vec<Value> {
-    let options = all_options();
-    let mut r = Random::new(1);
-    let mut open = reachable(&options);
-    let mut configs = vec![];
-    while let Some((&(first, second), known)) = open.iter().next() {
-        let mut candidates = vec![known.clone()];
-        for n in 0..CANDIDATES {
-            // Half of the draws vary the known config, which is legal; half are free.
-            let mut choice: Vec<usize> = options.iter().map(|o| r.below(o.2.len() as u64) as usize).collect();
-            if n % 2 == 0 {
-                choice.iter_mut().zip(known).for_each(|(c, k)| *c = if r.below(3) == 0 { *k } else { *c });
-            }
-            [first, second].iter().for_each(|&(o, v)| choice[o] = v);
-            candidates.push(choice);
-        }
-        let gain = |c: &Vec<usize>| pairs_of(&options, c).iter().filter(|p| open.contains_key(*p)).count();
-        let tries_first = |c: &Vec<usize>| pairs_of(&options, c).contains(&(first, second));
-        let best = candidates
-            .into_iter()
-            .filter(|c| tries_first(c) && legal(&config(&options, c, "pair")))
-            .max_by_key(gain)
-            .unwrap_or_default();
-        pairs_of(&options, &best).iter().for_each(|p| {
-            open.remove(p);
-        });
-        configs.push(config(&options, &best, &format!("pair{}", configs.len())));
-    }
-    configs
+    space().cover()
 }
 
 /// Sizes that [`random_configs`] draws from: lowest value and number of values.
@@ -244,7 +173,7 @@ fn random_config(target: &Target, r: &mut Random, number: usize) -> Value {
 mod tests {
     use super::*;
 
-    /// The pairs in which both options act, judged from the config's text and without [`pairs_of`].
+    /// The pairs in which both options act, judged from the config's text and without the cover's own rule.
     fn tried(c: &Value) -> Vec<String> {
         let (requant, tables) =
             (c["output"]["kind"] == "requant", ["lutram", "mux"].map(|s| c["lookup"]["style"] == s));
@@ -277,12 +206,11 @@ mod tests {
     #[test]
     fn no_legal_config_holds_a_pair_that_the_cover_lacks() {
         let covered: std::collections::BTreeSet<String> = legal_pairs().iter().flat_map(tried).collect();
-        let options = all_options();
+        let space = space();
         let mut r = Random::new(77);
         let mut drawn = 0;
         for _ in 0..20_000 {
-            let choice: Vec<usize> = options.iter().map(|o| r.below(o.2.len() as u64) as usize).collect();
-            let c = config(&options, &choice, "drawn");
+            let c = space.config(&space.draw(&mut r), "drawn");
             if legal(&c) {
                 drawn += 1;
                 for pair in tried(&c) {
@@ -291,6 +219,27 @@ mod tests {
             }
         }
         assert!(drawn > 2_000, "only {drawn} of the draws are legal");
+    }
+
+    #[test]
+    fn the_cross_holds_the_cover_and_every_core_once() {
+        let named = |mut c: Value| {
+            c["name"] = json!("same");
+            c.to_string()
+        };
+        let points = (0..space().cross_size()).step_by(977);
+        let crossed: Vec<String> = points.filter_map(|p| space().crossed(p)).map(named).collect();
+        let distinct: std::collections::BTreeSet<&String> = crossed.iter().collect();
+        assert!(crossed.len() > 100 && distinct.len() == crossed.len(), "{}", crossed.len());
+        let options = all_options();
+        for config in legal_pairs() {
+            let digit = |(table, key, values): &OptionValues| {
+                let acting = acts(&config, table, key);
+                values.iter().position(|v| acting && *v == config[*table][*key]).unwrap_or(0)
+            };
+            let point = options.iter().rev().fold(0, |n, o| n * o.2.len() as u64 + digit(o) as u64);
+            assert!(space().crossed(point).is_some(), "{config}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The hardware of `ternary-gemm`: activation side (fill), weight side (issue, decode), rows, partial sums, output.
 //!
-//! Stages, counted from the accepted weight beat: 1 beat register, R table read, R+1 pair adders, … F partial sum comes in,
+//! Stages, counted from the accepted weight beat: 1 beat register, R table read, R+1 pair adders, … F the partial sum is added,
 //! F+1 sum ready and written back. One enable moves all of them; it stops when an output beat waits.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bitlathe_hdl::{
@@ -14,6 +15,7 @@ use super::control::{address_bits, issue_control};
 use super::decode::{CodeTable, View, decoder, direct, legality, view_bits};
 use super::fill::Table;
 use super::rows::{RowShape, dot_row};
+use super::rows_dsp::DspRows;
 use super::tables::{fill_control, fill_lane, load_control, table_lutram, table_mux};
 use super::terms::{term_addsub, term_multiply};
 use crate::parts::carry::impl_param;
@@ -41,6 +43,15 @@ impl Style {
     pub fn exists_on(self, family: Family) -> bool {
         self != Self::Lutram || family != Family::Ice40
     }
+}
+
+/// Where the upper adders of a row lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// Three-operand adders on the carry chain.
+    Fabric,
+    /// Split adders of DSP blocks.
+    Dsp,
 }
 
 /// Requantized output.
@@ -81,6 +92,8 @@ pub struct Hardware {
     pub style: Style,
     /// Activations of a table.
     pub group: i64,
+    /// Where the upper adders of a row lie.
+    pub tree: Tree,
     /// Encoding of the weight stream.
     pub encoding: &'static str,
     /// Largest number of slabs.
@@ -143,11 +156,41 @@ impl Hardware {
         (self.k_lanes + g - 1) / g
     }
 
-    /// The rows' shape; the partial sum is at least a bit wider than what the tree delivers.
+    /// A row's shape with its tree in look-up tables; the partial sum is at least a bit wider than what the tree delivers.
     pub fn row(&self) -> RowShape {
         let (terms, term_bits) = (self.terms(), self.term_bits());
         let shape = RowShape { terms, term_bits, acc_bits: 0, implementation: self.implementation };
         RowShape { acc_bits: self.acc_bits.max(shape.tree_bits() + 1), ..shape }
+    }
+
+    /// The shape of a vector's rows with their trees on DSP blocks.
+    pub fn dsp_rows(&self) -> DspRows {
+        let nonzero = self.table().map_or(1, |t| if t == Table::OneZero { 3 } else { t.group() as i64 });
+        let shape = DspRows {
+            rows: self.m_lanes,
+            terms: self.terms(),
+            term_bits: self.term_bits(),
+            term_reach: nonzero << (self.act_bits - 1),
+            acc_bits: 0,
+            implementation: self.implementation,
+        };
+        DspRows { acc_bits: self.acc_bits.max(shape.tree_bits()), ..shape }
+    }
+
+    /// Bits of a partial sum.
+    pub fn sum_bits(&self) -> i64 {
+        match self.tree {
+            Tree::Fabric => self.row().acc_bits,
+            Tree::Dsp => self.dsp_rows().acc_bits,
+        }
+    }
+
+    /// Cycles that a value spends in a row's tree.
+    fn tree_cycles(&self) -> i64 {
+        match self.tree {
+            Tree::Fabric => self.row().levels(),
+            Tree::Dsp => self.dsp_rows().tree_latency(),
+        }
     }
 
     /// Stage of the table read: one later when codes are decoded first.
@@ -157,7 +200,11 @@ impl Hardware {
 
     /// Stage in which the partial sum is added.
     pub fn add_stage(&self) -> i64 {
-        self.read_stage() + self.row().latency()
+        self.read_stage()
+            + match self.tree {
+                Tree::Fabric => self.row().latency(),
+                Tree::Dsp => self.dsp_rows().latency(),
+            }
     }
 }
 
@@ -210,7 +257,7 @@ struct Params {
     term: Dim,
     terms: Dim,
     codes: Dim,
-    levels: Dim,
+    tree: Dim,
     imp: Dim,
 }
 
@@ -233,17 +280,20 @@ impl<'a> Top<'a> {
             "Ternary matrix product Y[t,m] = sum over k of W[m,k] * X[t,k], W in {-1, 0, +1}.\n\
              Activations fill tables slab by slab; all rows of weights pass each slab; partial sums stay in RAM.",
         );
-        let row = hw.row();
+        let tree = match hw.tree {
+            Tree::Fabric => m.param("LEVELS", hw.tree_cycles(), 0..=6, "levels of a row's adder tree"),
+            Tree::Dsp => m.param("TREE_CYCLES", hw.tree_cycles(), 0..=16, "cycles of the rows' trees"),
+        };
         let p = Params {
             k: m.param("K_LANES", hw.k_lanes, 1..=256, "activations a slab"),
             rows: m.param("M_LANES", hw.m_lanes, 1..=256, "rows a tile"),
             batch: m.param("BATCH", hw.batch, 1..=16, "activation vectors side by side"),
             act: m.param("ACT_W", hw.act_bits, 4..=16, "bits of an activation"),
-            acc: m.param("ACC_W", row.acc_bits, 4..=40, "bits of a partial sum"),
-            term: m.param("TERM_W", row.term_bits, 3..=24, "bits of a term"),
-            terms: m.param("TERMS", row.terms, 1..=256, "terms a row and cycle"),
+            acc: m.param("ACC_W", hw.sum_bits(), 4..=40, "bits of a partial sum"),
+            term: m.param("TERM_W", hw.term_bits(), 3..=24, "bits of a term"),
+            terms: m.param("TERMS", hw.terms(), 1..=256, "terms a row and cycle"),
             codes: m.param("CODES", hw.codes(), 1..=256, "codes in a row's slice of a weight beat"),
-            levels: m.param("LEVELS", row.levels(), 0..=6, "levels of a row's adder tree"),
+            tree,
             imp: impl_param(&m, hw.implementation),
         };
         let ck = m.clock();
@@ -286,13 +336,13 @@ impl<'a> Top<'a> {
         let rdata = m.output_wire("reg_rdata_o", uint(32));
         let unit = register_file("register_file", bits, &self.interface.registers);
         let (sw, tw) = ((slabs + 1).clog2(), (tiles + 1).clog2());
+        let scales = [("mult", 16), ("mult_0", 16), ("mult_1", 16), ("shift", hw.shift_bits()), ("zp", 8)];
+        let held = scales.into_iter().filter(|(name, _)| unit.has_port(&format!("{name}_o")));
         let fields = Registers {
             k_slabs: m.wire_later("k_slabs", uint(&sw)),
             m_tiles: m.wire_later("m_tiles", uint(&tw)),
             reload: m.wire_later("reload", bit()),
-            mult: m.wire_later("mult", uint(16)),
-            shift: m.wire_later("shift", uint(hw.shift_bits())),
-            zp: m.wire_later("zp", uint(8)),
+            scale: held.map(|(name, bits)| (name, m.wire_later(name, uint(bits)))).collect(),
         };
         let mut i = m
             .instance("u_registers", &unit)
@@ -314,14 +364,8 @@ impl<'a> Top<'a> {
             m.allow(&fields.reload, "UNUSEDSIGNAL", "weights are not resident");
             m.allow(loaded, "UNUSEDSIGNAL", "weights are not resident");
         }
-        let scalar = hw.requant.filter(|r| !r.per_row);
-        for (name, wire) in [("mult", &fields.mult), ("shift", &fields.shift), ("zp", &fields.zp)] {
-            if scalar.is_some() && unit.has_port(&format!("{name}_o")) {
-                i = i.output(&format!("{name}_o"), wire);
-            } else {
-                none(wire);
-                m.allow(wire, "UNUSEDSIGNAL", "not a register of this core");
-            }
+        for (name, wire) in &fields.scale {
+            i = i.output(&format!("{name}_o"), wire);
         }
         i.done();
         fields
@@ -623,15 +667,25 @@ impl<'a> Top<'a> {
         let read_at = pipe.delay("psum_read", &issue.address, &add - 2, false);
         let write_at = pipe.delay("psum_write", &read_at, 3, false);
         let written = pipe.delay("sum_valid", &issue.accept, &add + 1, true);
-        let keep = pipe.delay("keep", &issue.keep, &add, false);
         let word = &p.batch * &p.rows * &p.acc;
         let depth = if hw.planes == 2 { address_bits(tiles).pow2() * 2 } else { tiles.clone() };
         let mem = m.memory("psums", &word, depth, RamStyle::Block, "one word a tile: all rows of all vectors");
         let psum = mem.read_registered(&self.ck, "psum_1_q", pipe.en, &read_at);
-        let psum = pipe.delay("psum_out", &psum, 1, false);
         let sums = m.wire_later("sums", uint(&word));
         let we = m.wire("psum_we", &(&written & pipe.en));
         mem.write(&self.ck, &we, &write_at, &sums);
+        match hw.tree {
+            Tree::Fabric => self.rows_in_fabric(pipe, issue, signs, terms, &psum, &sums),
+            Tree::Dsp => self.rows_on_dsp(pipe, issue, signs, terms, &psum, &sums),
+        }
+        (*sums).clone()
+    }
+
+    /// A row each: the partial sum and what decides on it arrive with the addition.
+    fn rows_in_fabric(&self, pipe: &Pipe, issue: &Issue, signs: &Expr, terms: &Expr, psum: &Expr, sums: &Wire) {
+        let (m, hw, p) = (&self.m, self.hw, &self.p);
+        let keep = pipe.delay("keep", &issue.keep, self.add_stage(), false);
+        let psum = pipe.delay("psum_out", psum, 1, false);
         let unit = dot_row(hw.row());
         m.generate_for("g_sum_vector", &p.batch, |b| {
             m.generate_for("g_row", &p.rows, |r| {
@@ -640,7 +694,7 @@ impl<'a> Top<'a> {
                     .param("TERMS", &p.terms)
                     .param("WIDTH", &p.term)
                     .param("ACC_W", &p.acc)
-                    .param("LEVELS", &p.levels)
+                    .param("LEVELS", &p.tree)
                     .param("IMPL", &p.imp)
                     .clock(&self.ck)
                     .input("en_i", pipe.en)
@@ -648,16 +702,41 @@ impl<'a> Top<'a> {
                     .input("signs_i", &signs.lane(r, &p.terms))
                     .input("psum_i", &psum.lane(&at, &p.acc))
                     .input("keep_i", &keep)
-                    .output_lane("sum_o", &sums, &at, &p.acc)
+                    .output_lane("sum_o", sums, &at, &p.acc)
                     .done();
             });
         });
-        (*sums).clone()
+    }
+
+    /// All rows of a vector share DSP blocks, whose own registers take the partial sums one stage before the addition.
+    fn rows_on_dsp(&self, pipe: &Pipe, issue: &Issue, signs: &Expr, terms: &Expr, psum: &Expr, sums: &Wire) {
+        let (m, p, shape) = (&self.m, &self.p, self.hw.dsp_rows());
+        let keep = pipe.delay("keep", &issue.keep, self.add_stage() - 1, false);
+        let pair_w = m.param("PAIR_W", shape.pair_bits(), 3..=34, "bits of a sum of two terms");
+        let tree_w = m.param("TREE_W", shape.tree_bits(), 3..=48, "bits of a row's sum of a cycle");
+        m.generate_for("g_sum_vector", &p.batch, |b| {
+            m.instance("u_rows", &shape.unit())
+                .param("ROWS", &p.rows)
+                .param("TERMS", &p.terms)
+                .param("WIDTH", &p.term)
+                .param("PAIR_W", &pair_w)
+                .param("TREE_W", &tree_w)
+                .param("ACC_W", &p.acc)
+                .param("IMPL", &p.imp)
+                .clock(&self.ck)
+                .input("en_i", pipe.en)
+                .input("terms_i", &terms.lane(b, &(&p.rows * &p.terms * &p.term)))
+                .input("signs_i", signs)
+                .input("psums_i", &psum.lane(b, &(&p.rows * &p.acc)))
+                .input("keep_i", &keep)
+                .output_lane("sums_o", sums, b, &(&p.rows * &p.acc))
+                .done();
+        });
     }
 
     /// Stage in which the partial sum is added, as a symbol.
     fn add_stage(&self) -> Dim {
-        &self.p.levels + (self.hw.add_stage() - self.hw.row().levels())
+        &self.p.tree + (self.hw.add_stage() - self.hw.tree_cycles())
     }
 
     /// Finished sums: one beat a vector, straight out or through the requantizer.
@@ -705,7 +784,7 @@ impl<'a> Top<'a> {
         let y = m.wire_later("y_data", uint(32 * &p.rows));
         m.generate_for("g_out", &p.rows, |r| {
             let sum = m.wire("out_sum", &beat.tile.lane(r, &p.acc).as_signed());
-            let word = m.wire("out_word", &if self.hw.row().acc_bits < 32 { sum.extend(32) } else { sum });
+            let word = m.wire("out_word", &if self.hw.sum_bits() < 32 { sum.extend(32) } else { sum });
             y.drive_lane(r, &Dim::from(32), &word.as_unsigned());
         });
         let y_ready = m.wire_later("y_ready", bit());
@@ -734,14 +813,16 @@ impl<'a> Top<'a> {
             let shift = runtime.then(|| stream("shift", 8, &once));
             (mult, shift, stream("zp", 8, &once))
         } else {
-            let spread = |name: &str, v: &Expr, n: i64| m.wire(name, &v.slice(0, n).repeat(n * &p.rows));
-            let shift8 = m.wire("shift_byte", &concat(&[&lit(0, uint(8 - hw.shift_bits())), &regs.shift]));
-            m.allow(&shift8, "UNUSEDSIGNAL", "only a run-time shift reads it");
-            (
-                spread("mult_all", &regs.mult, 16),
-                runtime.then(|| spread("shift_all", &shift8, 8)),
-                spread("zp_all", &regs.zp, 8),
-            )
+            let spread = |name: &str, v: &Expr, n: i64| m.wire(name, &v.repeat(n * &p.rows));
+            let mult = match two {
+                true => m.wire("mult", &final_plane.select(&regs.scale["mult_1"], &regs.scale["mult_0"])),
+                false => (*regs.scale["mult"]).clone(),
+            };
+            let shift = regs.scale.get("shift").map(|s| {
+                let byte = m.wire("shift_byte", &concat(&[&lit(0, uint(8 - hw.shift_bits())), s]));
+                spread("shift_all", &byte, 8)
+            });
+            (spread("mult_all", &mult, 16), shift, spread("zp_all", &regs.scale["zp"], 8))
         };
         let y_ready = m.wire_later("y_ready", bit());
         let last_plane_beat = m.wire("requant_accept", &(&beat.valid & &final_plane));
@@ -756,12 +837,13 @@ impl<'a> Top<'a> {
             m.allow(&taken, "UNUSEDSIGNAL", "parameters are registers");
         }
         let lane = RequantizeLane {
-            acc_bits: hw.row().acc_bits,
+            acc_bits: hw.sum_bits(),
             shift: r.shift,
             rounding: r.rounding,
             out_bits: r.bits,
             narrow: r.narrow,
             planes: hw.planes,
+            batch: hw.batch,
         };
         let unit = lane.unit();
         let y = m.wire_later("y_data", uint(r.bits * &p.rows));
@@ -787,7 +869,7 @@ impl<'a> Top<'a> {
                 lane = lane.input("shift_i", &s.slice(i * 8, 6));
             }
             if two {
-                lane = lane.input("take_i", &beat.valid).input("add_i", &final_plane);
+                lane = lane.param("BATCH", &p.batch).input("take_i", &beat.valid).input("add_i", &final_plane);
             }
             if r.rounding == Rounding::Stochastic {
                 let state = m.wire_later("random", uint(16));
@@ -814,9 +896,8 @@ struct Registers {
     k_slabs: Wire,
     m_tiles: Wire,
     reload: Wire,
-    mult: Wire,
-    shift: Wire,
-    zp: Wire,
+    /// Multipliers, shift and zero point by field name, where all rows share them.
+    scale: BTreeMap<&'static str, Wire>,
 }
 
 struct Steps {

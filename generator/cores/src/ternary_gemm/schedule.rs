@@ -32,6 +32,12 @@ struct State {
 }
 
 impl State {
+    /// At the start of a job. Resident weights are repeated once all of them are loaded.
+    fn first(hw: &Hardware, size: JobSize) -> Self {
+        let issue = hw.resident.map_or(0, |_| size.slabs * size.beats + replay::FIRST_BEAT_LATENCY);
+        Self { issue, ..Self::default() }
+    }
+
     fn relative(self, to: i64) -> Self {
         let r = |v: i64| v - to;
         Self { load: r(self.load), issue: r(self.issue), free: self.free.map(r) }
@@ -40,14 +46,11 @@ impl State {
 
 /// Cycles from the first accepted input beat to the last output beat, inclusive.
 pub fn cycles(hw: &Hardware, size: JobSize) -> u64 {
-    let mut s = State::default();
-    if hw.resident.is_some() {
-        s.issue = size.slabs * size.beats + replay::FIRST_BEAT_LATENCY;
-    }
+    let mut s = State::first(hw, size);
     let mut seen: HashMap<State, (i64, i64)> = HashMap::new();
     let (mut pass, mut end) = (0, 0);
     while pass < size.passes {
-        end = run_pass(hw, size, &mut s);
+        end = run_pass(hw, size, &mut s, |_| ());
         pass += 1;
         if let Some((before, then)) = seen.insert(s.relative(end), (pass, end)) {
             let (period, step) = (pass - before, end - then);
@@ -58,30 +61,93 @@ pub fn cycles(hw: &Hardware, size: JobSize) -> u64 {
             seen.clear();
         }
     }
+    (end + output_delay(hw) + hw.batch).max(0) as u64
+}
+
+/// Cycles from an accepted weight beat of the last slab to its first output beat.
+fn output_delay(hw: &Hardware) -> i64 {
     let requantize = if hw.requant.is_some() { 3 } else { 0 };
-    (end + hw.add_stage() + 1 + hw.batch + requantize + 1).max(0) as u64
+    hw.add_stage() + 2 + requantize
+}
+
+/// The cycle in which each beat of a job moves, stream by stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BeatCycles {
+    /// Activations.
+    pub x: Vec<u64>,
+    /// Weights.
+    pub w: Vec<u64>,
+    /// Multipliers: one beat a tile and plane.
+    pub mult: Vec<u64>,
+    /// Shifts and zero points: one beat a tile.
+    pub once: Vec<u64>,
+    /// Outputs.
+    pub y: Vec<u64>,
+}
+
+/// The same recurrence beat by beat, for small jobs.
+pub fn beat_cycles(hw: &Hardware, size: JobSize) -> BeatCycles {
+    let mut s = State::first(hw, size);
+    let mut cycles = BeatCycles::default();
+    let along = |from: i64, spacing: i64, n: i64| (0..n).map(move |i| (from + i * spacing) as u64);
+    if hw.resident.is_some() {
+        cycles.w.extend(along(0, 1, size.slabs * size.beats));
+    }
+    for _ in 0..size.passes {
+        run_pass(hw, size, &mut s, |slab| {
+            cycles.x.extend(along(slab.load, 1, hw.batch));
+            if hw.resident.is_none() {
+                cycles.w.extend(along(slab.start, slab.spacing, size.beats));
+            }
+            for beat in (0..size.beats).filter(|_| slab.last) {
+                let accepted = slab.start + beat * slab.spacing;
+                let closes = hw.requant.is_none() || (beat + 1) % hw.planes == 0;
+                let taken = (accepted + hw.add_stage() + 1 + hw.batch) as u64;
+                cycles.mult.push(taken);
+                if closes {
+                    cycles.once.push(taken);
+                    cycles.y.extend(along(accepted + output_delay(hw), 1, hw.batch));
+                }
+            }
+        });
+    }
+    cycles
+}
+
+/// When a slab of activations comes in and when its weight beats are accepted.
+struct Slab {
+    /// Its first activation beat.
+    load: i64,
+    /// Its first weight beat.
+    start: i64,
+    /// Cycles from one weight beat to the next.
+    spacing: i64,
+    /// Whether its sums leave the core.
+    last: bool,
 }
 
 /// One pass; gives the cycle of its last accepted weight beat.
-fn run_pass(hw: &Hardware, size: JobSize, s: &mut State) -> i64 {
+fn run_pass(hw: &Hardware, size: JobSize, s: &mut State, mut tell: impl FnMut(Slab)) -> i64 {
     let mut end = 0;
     for slab in 0..size.slabs {
-        let (load, full) = match hw.table() {
+        // A table waits for its bank after the activations came in, plain activations wait before.
+        let (load, next_load, full) = match hw.table() {
             Some(t) => {
                 let filled = (s.load + hw.batch).max(s.free[0]) + t.program().len() as i64;
-                (filled, filled + 1)
+                (s.load, filled, filled + 1)
             }
             None => {
-                let loaded = s.load.max(s.free[0]) + hw.batch;
-                (loaded, loaded)
+                let load = s.load.max(s.free[0]);
+                (load, load + hw.batch, load + hw.batch)
             }
         };
         let last = slab + 1 == size.slabs;
         let spacing = if last { hw.batch } else { 1 };
         let start = full.max(s.issue);
         end = start + (size.beats - 1) * spacing;
+        tell(Slab { load, start, spacing, last });
         *s = State {
-            load,
+            load: next_load,
             issue: end + spacing.max(MIN_SLAB_CYCLES + 1 - size.beats),
             free: [s.free[1], end + hw.read_stage() + 1],
         };
@@ -92,7 +158,7 @@ fn run_pass(hw: &Hardware, size: JobSize, s: &mut State) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ternary_gemm::rtl::Style;
+    use crate::ternary_gemm::rtl::{Style, Tree};
 
     fn hardware(batch: i64, style: Style) -> Hardware {
         Hardware {
@@ -106,6 +172,7 @@ mod tests {
             acc_bits: 20,
             style,
             group: 3,
+            tree: Tree::Fabric,
             encoding: "index5",
             slabs_max: 10,
             tiles_max: 100,
@@ -122,7 +189,7 @@ mod tests {
                 let at = |passes| cycles(&hw, JobSize { passes, slabs, beats }) as i64;
                 let mut s = State::default();
                 let size = JobSize { passes: 1, slabs, beats };
-                let ends: Vec<i64> = (0..50).map(|_| run_pass(&hw, size, &mut s)).collect();
+                let ends: Vec<i64> = (0..50).map(|_| run_pass(&hw, size, &mut s, |_| ())).collect();
                 let tail = at(1) - ends[0];
                 for (n, end) in ends.iter().enumerate() {
                     assert_eq!(at(n as i64 + 1), end + tail, "{batch} {style:?} {slabs} {beats} pass {n}");

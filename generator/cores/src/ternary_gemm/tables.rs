@@ -1,4 +1,8 @@
 //! Lookup tables in two styles and the unit that fills them.
+//!
+//! They live with the core and not among the shared parts because the fill is no general memory port: which sums are written,
+//! and in which order, is the core's own coding of ternary patterns (`fill.rs`), and the two banks are handed over by the
+//! core's walk over slabs. `flow/tests/parts/tables.rs` tests table and fill path alone.
 
 use std::rc::Rc;
 
@@ -111,7 +115,7 @@ pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
     let ready = m.output_wire("x_ready_o", bit());
     let free = m.input("free_i", uint(2));
     m.describe(&free, "a bank's last read is done");
-    // Load phase: one beat a vector, a one-hot pointer says which.
+    m.comment("Load: one beat a vector, a one-hot pointer says which");
     let busy = ck.reg("busy_q", bit()).reset_to(0);
     let pointer = ck.reg("pointer_q", uint(&b)).reset_to(1);
     let bank = ck.reg("bank_q", bit()).reset_to(0);
@@ -123,7 +127,7 @@ pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
     let at_last = m.wire("last_vector", &pointer.bit(&b - 1));
     rotate(&m, &pointer, &load, &b);
     job_end.next_when(&load, &last);
-    // Fill phase.
+    m.comment("Fill: one step a cycle through the program, into a bank that is free");
     let steps = program.len() as i64;
     let sw = clog2(steps);
     let step = ck.reg("step_q", uint(sw)).reset_to(0);
@@ -143,29 +147,30 @@ pub fn fill_control(table: Table, batch: i64) -> Rc<Unit> {
         })
         .collect();
     let word = m.rom("step_word", &step, iw + 5, &words);
+    m.describe(&word, "from the top: term, clear, negate, write, table index");
     let write = ck.reg("write_q", bit()).reset_to(0);
     write.next(&run & word.bit(iw));
     let index = ck.reg("index_q", uint(iw));
     index.next(word.slice(0, iw));
     let written = ck.reg("written_q", bit()).reset_to(0);
     written.next(&ends);
-    m.output("load_o", &load.repeat(&b).and(&*pointer));
-    m.output("run_o", &run);
-    m.output("clear_o", &word.bit(iw + 2));
-    m.output("negate_o", &word.bit(iw + 1));
-    m.output("term_o", &word.slice(iw + 3, 2));
-    m.output("write_o", &write);
+    m.describe(&m.output("load_o", &load.repeat(&b).and(&*pointer)), "which vector the beat belongs to, one bit each");
+    m.describe(&m.output("run_o", &run), "a step is taken");
+    m.describe(&m.output("clear_o", &word.bit(iw + 2)), "the step starts from zero");
+    m.describe(&m.output("negate_o", &word.bit(iw + 1)), "the step subtracts");
+    m.describe(&m.output("term_o", &word.slice(iw + 3, 2)), "activation of the group that the step adds");
+    m.describe(&m.output("write_o", &write), "the sum of the step before goes into the table");
     m.output("write_index_o", &index);
-    m.output("write_bank_o", &bank);
-    // The bank is handed over when the last write has been made; activations may change one cycle before.
+    m.describe(&m.output("write_bank_o", &bank), "bank that is being filled");
+    m.comment("Hand over: when the last write has been made; activations may change one cycle before");
     busy.next((&load & &at_last) | (&*busy & !&ends));
     bank.next(&*bank ^ &*written);
     let set = m.wire("set", &concat(&[&(&*written & &*bank), &(&*written & !&*bank)]));
     full.next((&*full | &set) & !&free);
     final_q
         .next(concat(&[&set.bit(1).select(&*job_end, final_q.bit(1)), &set.bit(0).select(&*job_end, final_q.bit(0))]));
-    m.output("full_o", &full);
-    m.output("final_o", &final_q);
+    m.describe(&m.output("full_o", &full), "banks that hold a slab");
+    m.describe(&m.output("final_o", &final_q), "banks whose slab belongs to the job's last pass");
     m.finish()
 }
 
@@ -181,6 +186,11 @@ pub fn fill_lane(group: i64, act_bits: i64, width: i64) -> Rc<Unit> {
     let (run, clear, negate) = (m.input("run_i", bit()), m.input("clear_i", bit()), m.input("negate_i", bit()));
     let term = m.input("term_i", uint(2));
     let x = m.input("x_i", uint(&g * &a));
+    m.describe(&run, "a step is taken");
+    m.describe(&clear, "start from zero");
+    m.describe(&negate, "subtract the activation");
+    m.describe(&term, "which activation");
+    m.describe(&x, "the group's activations, the first lowest");
     let sum = ck.reg("sum_q", uint(&w));
     let chosen = m.wire("chosen", &x.lane_at(&term, &a));
     let flipped = m.wire("flipped", &(&chosen ^ negate.repeat(&a)));
@@ -216,9 +226,9 @@ pub fn load_control(batch: i64) -> Rc<Unit> {
     let set = m.wire("set", &concat(&[&(&done & &*bank), &(&done & !&*bank)]));
     full.next((&*full | &set) & !&free);
     final_q.next(concat(&[&set.bit(1).select(&last, final_q.bit(1)), &set.bit(0).select(&last, final_q.bit(0))]));
-    m.output("load_o", &load.repeat(&b).and(&*pointer));
-    m.output("write_bank_o", &bank);
-    m.output("full_o", &full);
-    m.output("final_o", &final_q);
+    m.describe(&m.output("load_o", &load.repeat(&b).and(&*pointer)), "which vector the beat belongs to, one bit each");
+    m.describe(&m.output("write_bank_o", &bank), "bank that is being filled");
+    m.describe(&m.output("full_o", &full), "banks that hold a slab");
+    m.describe(&m.output("final_o", &final_q), "banks whose slab belongs to the job's last pass");
     m.finish()
 }

@@ -1,16 +1,16 @@
 //! The figures of the datasheet: sizes, cycles, stream rates, resources, and where each comes from.
 
-use bitlathe_cores::{Cost, PartCost};
+use bitlathe_cores::{Cost, Issue, PartCost};
 use bitlathe_spec::{Dims, Dir, Family, Field, Interface, Register, Scalar};
 use bitlathe_templates::datasheet::{
     BarCell, CycleRow, Datasheet, Fact, FieldRow, FitRow, MeasuredRow, MeasuredTable, PartRow, PortRow, RangeRow,
-    RateRow, RegisterMap, RegisterRow, TargetRow,
+    RateRow, RegisterMap, RegisterRow, TargetRow, TimingFigure,
 };
 use serde_json::Value;
 
 use super::numbers::{figure, grouped, percent, sizes, time};
-use super::vectors::JobVectors;
-use super::{GenerateError, Subject, VERSION, describe, diagram, waves};
+use super::timing::Trace;
+use super::{GenerateError, Subject, VERSION, describe, diagram, timing, waves};
 
 /// Layer shapes (inputs, outputs) found in language models, for cores with sizes K and M.
 const LAYERS: [(u64, u64); 7] =
@@ -26,14 +26,12 @@ const REGISTERS_TOP: u32 = 20;
 const REGISTER_ROW: u32 = 32;
 
 /// The datasheet of a core.
-pub fn datasheet(subject: &Subject, jobs: &[JobVectors]) -> Result<Datasheet, GenerateError> {
+pub fn datasheet(subject: &Subject) -> Result<Datasheet, GenerateError> {
     let (core, interface, about) = (subject.core, &subject.interface, subject.core.about());
     let target = core.target();
     let parts = core.cost(target.family);
     let examples = example_sizes(interface);
-    let rate_job = rate_job(&examples);
-    let job = jobs.last().ok_or_else(|| subject.contradiction("the core offers no job".into()))?;
-    let trace = subject.options.trace.clone().unwrap_or_else(|| waves::from_protocol(interface, job));
+    let rate_job = typical_job(interface);
     let streams = interface.streams.iter().map(describe::walk).collect();
     Ok(Datasheet {
         name: core.name().into(),
@@ -44,7 +42,7 @@ pub fn datasheet(subject: &Subject, jobs: &[JobVectors]) -> Result<Datasheet, Ge
         config_hash: subject.hash.clone(),
         target: TargetRow { name: target.name, part: target.part, family: target.family.name(), source: target.source },
         facts: facts(subject, &parts, &rate_job),
-        warnings: core.warnings().iter().map(|w| format!("{} ({}): {}", w.code, w.path, w.message)).collect(),
+        warnings: core.warnings().iter().map(warning).collect(),
         paragraphs: about.paragraphs,
         definition: about.definition,
         blocks: diagram::diagram(interface, &about.blocks),
@@ -55,7 +53,7 @@ pub fn datasheet(subject: &Subject, jobs: &[JobVectors]) -> Result<Datasheet, Ge
         register_map: register_map(interface),
         streams,
         ranges: core.ranges().into_iter().map(range_row).collect(),
-        timing: waves::draw(&trace),
+        timing: timing::timing(core)?.map(|trace| timing_figure(interface, &trace)),
         cycles: examples.iter().map(|d| cycle_row(subject, d)).collect::<Result<_, _>>()?,
         op: op_name(core.op()),
         cycle_sizes: interface.sizes.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(" × "),
@@ -65,11 +63,16 @@ pub fn datasheet(subject: &Subject, jobs: &[JobVectors]) -> Result<Datasheet, Ge
         fit: fit(subject, &sum(&parts)),
         parts: parts.iter().map(|p| part_row(p.part.clone(), grouped(p.count), &p.cost)).collect(),
         measured: subject.options.synth.iter().map(|report| measured(subject, report)).collect(),
-        instance: instance(subject),
+        instance: instance(&subject.interface, subject.core.name()),
+        impl_parameter: subject.rtl.impl_parameter,
         commands: commands(subject),
         config: toml::to_string_pretty(&without_null(&core.config()))?,
         config_file: subject.config_file(),
     })
+}
+
+fn warning(issue: &Issue) -> String {
+    format!("Warning {} ({}): {}. {}.", issue.code, issue.path, issue.message, issue.help)
 }
 
 fn op_name(op: &str) -> String {
@@ -113,11 +116,17 @@ pub fn example_sizes(interface: &Interface) -> Vec<Dims> {
     all
 }
 
-/// The example that a reader most likely has in mind: one token through a 2560 x 2560 layer, else the largest.
-fn rate_job(examples: &[Dims]) -> Dims {
+/// The job that a reader most likely has in mind: one token through a 2560 x 2560 layer, else the largest example.
+pub fn typical_job(interface: &Interface) -> Dims {
+    let examples = example_sizes(interface);
     let is_layer = |d: &&Dims| d.get("K") == Some(&2560) && d.get("M") == Some(&2560);
     let largest = || examples.iter().max_by_key(|d| d.values().product::<u64>());
     examples.iter().find(is_layer).or_else(largest).cloned().unwrap_or_default()
+}
+
+fn timing_figure(interface: &Interface, trace: &Trace) -> TimingFigure {
+    let cycles = trace.signals.first().map_or(0, |s| s.values.len()) - trace.lead;
+    TimingFigure { job: size_text(interface, &trace.dims), cycles: grouped(cycles as u64), waves: waves::draw(trace) }
 }
 
 fn facts(subject: &Subject, parts: &[PartCost], job: &Dims) -> Vec<Fact> {
@@ -138,7 +147,7 @@ fn facts(subject: &Subject, parts: &[PartCost], job: &Dims) -> Vec<Fact> {
         ),
     ];
     let used = utilization(subject, job);
-    let label = format!("Utilization at {}", size_text(&subject.interface, job));
+    let label = format!("Utilization at {}", size_text(&subject.interface, job).replace(" = ", "\u{a0}=\u{a0}"));
     facts.push(fact(&label, percent(used), "exact schedule"));
     for report in &subject.options.synth {
         if let (Some(flow), Some(lut)) = (text(report, "flow"), number(report, "lut")) {
@@ -193,26 +202,42 @@ fn bar(fields: &[Field], left: u32) -> Vec<BarCell> {
     let mut ordered: Vec<&Field> = fields.iter().collect();
     ordered.sort_by_key(|f| f.lsb);
     let mut cells = Vec::new();
+    let mut nameless: Vec<&str> = Vec::new();
     let mut from = 0;
     for field in ordered {
         if field.lsb > from {
-            cells.push(bar_cell(left, from, field.lsb, ""));
+            cells.push(gap(left, from, field.lsb, &std::mem::take(&mut nameless)));
         }
-        cells.push(bar_cell(left, field.lsb, field.lsb + field.width, &field.name));
+        let cell = field_cell(left, field);
+        if cell.label.is_empty() {
+            nameless.insert(0, &field.name);
+        }
+        cells.push(cell);
         from = field.lsb + field.width;
     }
     if from < 32 {
-        cells.push(bar_cell(left, from, 32, ""));
+        cells.push(gap(left, from, 32, &nameless));
     }
     cells.reverse();
     cells
 }
 
-fn bar_cell(left: u32, from: u32, to: u32, name: &str) -> BarCell {
-    let (x, width) = (left + BIT * 32u32.saturating_sub(to), BIT * (to - from));
-    let fits = name.chars().count() as u32 * 8 < width;
-    let label = if fits { name.into() } else { String::new() };
-    BarCell { x, width, middle: x + width / 2, label, gap: name.is_empty() }
+fn field_cell(left: u32, field: &Field) -> BarCell {
+    let (x, width) = (left + BIT * 32u32.saturating_sub(field.lsb + field.width), BIT * field.width);
+    let label = if fits(&field.name, width) { field.name.clone() } else { String::new() };
+    BarCell { x, width, label, label_x: x + width / 2, anchor: "middle", gap: false }
+}
+
+/// Bits without a field, with the names of the fields to the right that are too narrow for theirs.
+fn gap(left: u32, from: u32, to: u32, nameless: &[&str]) -> BarCell {
+    let (x, width) = (left + BIT * (32 - to), BIT * (to - from));
+    let names = nameless.join(", ");
+    let label = if fits(&names, width) { names } else { String::new() };
+    BarCell { x, width, label, label_x: x + width - 6, anchor: "end", gap: true }
+}
+
+fn fits(text: &str, width: u32) -> bool {
+    text.chars().count() as u32 * 8 < width
 }
 
 fn field_row(field: &Field) -> FieldRow {
@@ -395,31 +420,32 @@ fn tools(report: &Value) -> String {
     }
 }
 
-/// An instance of the top with every port connected by name.
-fn instance(subject: &Subject) -> String {
-    let ports: Vec<String> = describe::ports(&subject.interface)
-        .iter()
-        .map(|p| {
-            let signal = match p.name.as_str() {
-                "clk_i" => "clk",
-                "rst_i" => "rst",
-                other => other.strip_suffix("_i").or_else(|| other.strip_suffix("_o")).unwrap_or(other),
-            };
-            format!("  .{}({signal})", p.name)
-        })
-        .collect();
-    format!("{} u_{} (\n{}\n);", subject.interface.top, subject.core.name().replace('-', "_"), ports.join(",\n"))
+/// An instance of the top with every port connected by name to a signal that is declared before it.
+fn instance(interface: &Interface, name: &str) -> String {
+    let (mut wires, mut connections) = (Vec::new(), Vec::new());
+    for port in describe::ports(interface) {
+        let signal = port.name.strip_suffix("_i").or_else(|| port.name.strip_suffix("_o")).unwrap_or(&port.name);
+        let width = if port.width > 1 { format!("[{}:0] ", port.width - 1) } else { String::new() };
+        wires.push(format!("wire {width}{signal};"));
+        connections.push(format!("  .{}({signal})", port.name));
+    }
+    let unit = name.replace('-', "_");
+    format!("{}\n\n{} u_{unit} (\n{}\n);", wires.join("\n"), interface.top, connections.join(",\n"))
 }
 
 fn commands(subject: &Subject) -> Vec<String> {
     let (config, family) = (subject.config_file(), subject.core.target().family.name());
     let (name, top) = (subject.core.name(), subject.core.interface().top);
-    vec![
-        format!("bitlathe gen {config} -o {name}          # this folder"),
-        format!("bitlathe verify {config}          # RTL against model and schedule"),
-        format!("bitlathe synth {config} --flow {family}          # measured resources"),
-        format!("cd {name}/tb && iverilog -g2005 -o tb.vvp {top}_tb.v ../rtl/*.v && vvp -n tb.vvp"),
-    ]
+    let commands = [
+        (format!("bitlathe gen {config} -o {name}"), "this folder"),
+        (format!("bitlathe verify {config}"), "RTL against model and schedule"),
+        (format!("bitlathe synth {config} --flow {family}"), "measured resources"),
+    ];
+    let longest = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> =
+        commands.iter().map(|(command, what)| format!("{command:longest$}  # {what}")).collect();
+    lines.push(format!("cd {name}/tb && iverilog -g2005 -o tb.vvp {top}_tb.v ../rtl/*.v && vvp -N tb.vvp"));
+    lines
 }
 
 /// TOML has no null: absent keys stay absent.

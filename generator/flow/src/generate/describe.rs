@@ -1,6 +1,6 @@
 //! The interface in words: ports, tensors, the loop nest of a stream. Shared by JSON, `model.md` and the datasheet.
 
-use bitlathe_spec::{Access, Axis, Carrier, Dir, FieldValue, Interface, Layout, Role, Stream, TensorSpec};
+use bitlathe_spec::{Access, Axis, Carrier, Dir, Extent, FieldValue, Interface, Layout, Role, Stream, TensorSpec};
 use bitlathe_templates::model_page::{SizeRow, StreamWalk, TensorRow};
 
 use super::numbers::grouped;
@@ -90,7 +90,7 @@ pub fn field_value(value: &FieldValue) -> String {
     match value {
         FieldValue::None => "nothing".into(),
         FieldValue::Extent(extent) => extent.text(),
-        FieldValue::Tensor(name) => format!("the value of {name}"),
+        FieldValue::Element { tensor, index } => format!("{tensor}[{index}]"),
     }
 }
 
@@ -123,7 +123,8 @@ fn tensor_row(spec: &TensorSpec) -> TensorRow {
         range: format!("{} .. {}", grouped(spec.range.0), grouped(spec.range.1)),
         carrier: match &spec.carrier {
             Carrier::Stream(name) => format!("stream {name}"),
-            Carrier::Field(name) => format!("field {name}"),
+            Carrier::Fields(names) if names.len() == 1 => format!("field {}", names[0]),
+            Carrier::Fields(names) => format!("fields {}", names.join(", ")),
         },
         doc: format!("{}{default}", spec.doc),
     }
@@ -156,7 +157,7 @@ fn nest(stream: &Stream) -> Vec<String> {
     let mut lines = Vec::new();
     let mut depth = 0;
     let mut line = |depth: usize, text: String| lines.push(format!("{}{text}", "  ".repeat(depth)));
-    for l in &layout.loops {
+    for l in layout.loops.iter().filter(|l| l.extent != Extent::Const(1)) {
         let repeat = if moves(layout, &l.name) { "" } else { "    # repeats" };
         line(depth, format!("for {} in 0 .. {}{repeat}", l.name, l.extent.text()));
         depth += 1;
@@ -209,7 +210,7 @@ fn term(name: &str, stride: u64) -> String {
 
 fn index(layout: &Layout, axis: &Axis) -> String {
     let terms: Vec<String> =
-        axis.terms.iter().filter(|(n, s)| *s > 0 && extent(layout, n) != Some(1)).map(|(n, s)| term(n, *s)).collect();
+        axis.terms.iter().filter(|(n, s)| *s > 0 && !is_still(layout, n)).map(|(n, s)| term(n, *s)).collect();
     if terms.is_empty() { "0".into() } else { terms.join(" + ") }
 }
 
@@ -221,6 +222,11 @@ fn extent(layout: &Layout, name: &str) -> Option<u64> {
     }
 }
 
+/// Whether a counter stays at 0.
+fn is_still(layout: &Layout, name: &str) -> bool {
+    extent(layout, name) == Some(1) || layout.loops.iter().any(|l| l.name == name && l.extent == Extent::Const(1))
+}
+
 fn moves(layout: &Layout, name: &str) -> bool {
     layout.axes.iter().any(|a| a.terms.iter().any(|(n, s)| n == name && *s > 0))
 }
@@ -228,7 +234,8 @@ fn moves(layout: &Layout, name: &str) -> bool {
 fn notes(stream: &Stream) -> Vec<String> {
     let layout = &stream.layout;
     let mut notes = Vec::new();
-    let repeats: Vec<&str> = layout.loops.iter().map(|l| l.name.as_str()).filter(|n| !moves(layout, n)).collect();
+    let loops = layout.loops.iter().filter(|l| l.extent != Extent::Const(1)).map(|l| l.name.as_str());
+    let repeats: Vec<&str> = loops.filter(|n| !moves(layout, n)).collect();
     if !repeats.is_empty() {
         notes.push(format!("Each step of {} sends the same beats again.", repeats.join(" and ")));
     }
@@ -237,12 +244,16 @@ fn notes(stream: &Stream) -> Vec<String> {
             notes.push(text);
         }
     }
-    notes.push(match stream.dir {
-        Dir::In => "Elements outside the tensor are padding: send zeros.".into(),
-        Dir::Out => "Elements outside the tensor are padding: ignore them.".into(),
-    });
+    let padding = match stream.dir {
+        Dir::In if layout.code == "plain" => "send zeros",
+        // A code need not have a word for zeros alone, and what meets padding counts nothing.
+        Dir::In => "any values that make a legal code",
+        Dir::Out => "ignore them",
+    };
+    notes.push(format!("Elements outside the tensor are padding: {padding}."));
     if stream.last {
-        notes.push("The last beat of a job carries last.".into());
+        let side = if stream.dir == Dir::In { "i" } else { "o" };
+        notes.push(format!("{}_last_{side} marks the last beat of a job.", stream.name));
     }
     notes
 }

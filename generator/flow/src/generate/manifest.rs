@@ -1,11 +1,12 @@
 //! `<name>.json`, which describes the core to programs, and its FuseSoC description.
 
-use bitlathe_spec::{Dims, Dir, Family};
+use bitlathe_spec::{Dims, Dir};
 use bitlathe_templates::fusesoc::FuseSoc;
 use serde_json::{Value, json};
 
 use super::vectors::{beats_file, mask_file};
 use super::{GenerateError, Subject, VERSION, datasheet, describe, sorted};
+use crate::synth::script;
 
 /// The interface as one JSON object.
 pub fn json(subject: &Subject, mut files: Vec<String>) -> Result<String, GenerateError> {
@@ -55,11 +56,8 @@ pub fn fusesoc(subject: &Subject) -> FuseSoc {
             vectors.push(mask_file(stream));
         }
     }
-    let arch = match subject.core.target().family {
-        Family::Xcup | Family::Xc7 => "xilinx",
-        Family::Ecp5 => "ecp5",
-        Family::Ice40 => "ice40",
-    };
+    let family = subject.core.target().family;
+    let nodsp = subject.core.cost(family).iter().all(|part| part.cost.dsp == 0.0);
     FuseSoc {
         banner: subject.banner.clone(),
         name: subject.core.name().into(),
@@ -68,6 +66,8 @@ pub fn fusesoc(subject: &Subject) -> FuseSoc {
         top: subject.interface.top.clone(),
         rtl: subject.rtl.files.iter().map(|f| format!("rtl/{}", f.path)).collect(),
         vectors,
-        arch: arch.into(),
+        impl_parameter: subject.rtl.impl_parameter,
+        arch: script::architecture(family),
+        synth_options: script::options(family, nodsp),
     }
 }

@@ -11,6 +11,7 @@ mod manifest;
 mod model_page;
 mod numbers;
 mod testbench;
+mod timing;
 mod vectors;
 mod waves;
 
@@ -25,7 +26,8 @@ use thiserror::Error;
 
 use crate::sim::SimError;
 
-pub use waves::{Trace, TraceSignal};
+pub use datasheet::typical_job;
+pub use timing::{Trace, TraceSignal, timing};
 
 /// What the folder shows beside the core itself.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +36,6 @@ pub struct Options {
     pub config_file: String,
     /// Results of `bitlathe synth --json` for the datasheet.
     pub synth: Vec<Value>,
-    /// A recorded handshake for the timing diagram; drawn from the protocol where absent.
-    pub trace: Option<Trace>,
 }
 
 /// The Verilog of a core, printed.
@@ -45,6 +45,17 @@ pub struct Rtl {
     pub files: Vec<SourceFile>,
     /// Whether the top takes `IMPL`, which selects the behavioural form of vendor primitives when 0.
     pub impl_parameter: bool,
+}
+
+impl Rtl {
+    /// Options of a simulation: behavioural forms of vendor primitives where there are any.
+    pub fn simulation(&self) -> crate::sim::Options {
+        let mut options = crate::sim::Options::default();
+        if !self.impl_parameter {
+            options.parameters.clear();
+        }
+        options
+    }
 }
 
 /// A folder that could not be written. Nothing of it is left behind.
@@ -121,7 +132,7 @@ pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<Source
     files.extend(vectors::files(&subject, &jobs));
     files.push(file(format!("{name}.core"), manifest::fusesoc(&subject).render()?));
     files.push(file("model.md".into(), model_page::model_page(&subject, &jobs)?.render()?));
-    files.push(file("datasheet.html".into(), datasheet::datasheet(&subject, &jobs)?.render()?));
+    files.push(file("datasheet.html".into(), datasheet::datasheet(&subject)?.render()?));
     let paths = files.iter().map(|f| f.path.clone()).collect();
     files.push(file(format!("{name}.json"), manifest::json(&subject, paths)?));
     Ok(files)

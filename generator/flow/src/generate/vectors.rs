@@ -145,7 +145,9 @@ fn write(register: &Register, job: &Job) -> Result<Write, Option<GenerateError>>
         let value = match &field.value {
             FieldValue::None => field.reset,
             FieldValue::Extent(extent) => extent.value(&job.dims).map_err(|e| Some(e.into()))?,
-            FieldValue::Tensor(name) => *job.tensors.get(name).and_then(|t| t.data.first()).ok_or(None)? as u64,
+            FieldValue::Element { tensor, index } => {
+                *job.tensors.get(tensor).and_then(|t| t.data.get(*index)).ok_or(None)? as u64
+            }
         };
         write.value |= ((value << field.lsb) as u32) & field_mask(field);
         write.mask |= field_mask(field);

@@ -91,7 +91,7 @@ impl Loaded {
 pub(super) struct Transfer {
     /// Beats to send, or room for those received.
     pub words: Vec<u32>,
-    /// Cycle of each received beat; empty for inputs.
+    /// Cycle of each beat.
     pub cycles: Vec<u64>,
     /// Words of one beat.
     pub stride: usize,
@@ -112,8 +112,8 @@ pub(super) struct Transfer {
 impl Transfer {
     /// An input that repeats the given beats.
     pub fn input(words: Vec<u32>, stride: usize, period: u64, beats: u64) -> Self {
-        let (done, stalled) = (0, 0);
-        Self { words, cycles: vec![], stride, period, beats, done, stalled, valid: false, ready: false }
+        let cycles = vec![0; beats as usize];
+        Self { words, cycles, stride, period, beats, done: 0, stalled: 0, valid: false, ready: false }
     }
 
     /// An output with room for its beats.
@@ -122,11 +122,11 @@ impl Transfer {
         Self { words, cycles, stride, period: beats, beats, done: 0, stalled: 0, valid: false, ready: false }
     }
 
-    /// The driver reads or writes `stride` words for each of `period` beats, and for outputs one cycle for each beat.
+    /// The driver reads or writes `stride` words for each of `period` beats, and one cycle for each beat.
     fn is_sound(&self, output: bool) -> bool {
         let room = self.words.len() as u64 >= self.period * self.stride as u64;
-        let timed = !output || (self.cycles.len() as u64 >= self.beats && self.period >= self.beats);
-        room && timed && (self.period > 0 || self.beats == 0)
+        let timed = self.cycles.len() as u64 >= self.beats;
+        room && timed && (self.period > 0 || self.beats == 0) && (!output || self.period >= self.beats)
     }
 }
 

@@ -122,7 +122,7 @@ pub struct Run {
     pub stalled: BTreeMap<String, u64>,
     /// For each stream the beats of the job.
     pub beats: BTreeMap<String, u64>,
-    /// For each output stream the cycle at which each beat was accepted, counted from the start of the job.
+    /// For each stream the cycle at which each beat was accepted, counted from the start of the job.
     pub beat_cycles: BTreeMap<String, Vec<u64>>,
     /// Sticky status fields that the job left set, with their values.
     pub flags: BTreeMap<String, u64>,
@@ -290,8 +290,8 @@ impl Instance<'_> {
                 let (spec, shape) = shape_of(&self.simulator.interface, stream, &job.dims)?;
                 let tensor = pack::unpack(stream, &job.dims, spec.dtype, shape, &transfer.words)?;
                 run.outputs.insert(stream.name.clone(), tensor);
-                run.beat_cycles.insert(stream.name.clone(), transfer.cycles);
             }
+            run.beat_cycles.insert(stream.name.clone(), transfer.cycles);
         }
         Ok(run)
     }
@@ -349,10 +349,10 @@ fn field_value(interface: &Interface, field: &Field, job: &Job) -> Result<u64, S
     match &field.value {
         FieldValue::None => Ok(field.reset),
         FieldValue::Extent(extent) => Ok(extent.value(&job.dims)?),
-        FieldValue::Tensor(name) => {
-            let given = job.tensors.get(name).and_then(|t| t.data.first()).copied();
-            let value = given.or_else(|| interface.tensor(name)?.default);
-            value.map(|v| v as u64).ok_or_else(|| TensorError::Missing { name: name.clone() }.into())
+        FieldValue::Element { tensor, index } => {
+            let given = job.tensors.get(tensor).and_then(|t| t.data.get(*index)).copied();
+            let value = given.or_else(|| interface.tensor(tensor)?.default);
+            value.map(|v| v as u64).ok_or_else(|| TensorError::Missing { name: tensor.clone() }.into())
         }
     }
 }

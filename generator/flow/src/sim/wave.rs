@@ -53,13 +53,26 @@ fn header(hierarchy: &Hierarchy, fst: &Path) -> Result<(FstBodyWriter<BufWriter<
     let mut out = open_fst(fst, &info).map_err(text)?;
     let mut ids = Ids::new();
     for item in hierarchy.items() {
-        declare(hierarchy, item, &mut out, &mut ids).map_err(text)?;
+        declare(hierarchy, item, "", &mut out, &mut ids).map_err(text)?;
     }
     Ok((out.finish().map_err(text)?, ids))
 }
 
-fn declare(h: &Hierarchy, item: ItemRef, out: &mut Out<BufWriter<File>>, ids: &mut Ids) -> fst_writer::Result<()> {
+/// Declares an item; `array` is the name of the array that it belongs to.
+fn declare(
+    h: &Hierarchy,
+    item: ItemRef,
+    array: &str,
+    out: &mut Out<BufWriter<File>>,
+    ids: &mut Ids,
+) -> fst_writer::Result<()> {
     match item {
+        // The reader makes a scope of every array. In a file an element carries the array's name: one that is `[0]` alone
+        // makes viewers stumble.
+        ItemRef::Scope(scope) if h[scope].items(h).any(|i| is_element(h, i)) => {
+            let name = format!("{array}{}", h[scope].name(h));
+            h[scope].items(h).try_for_each(|item| declare(h, item, &name, out, ids))
+        }
         ItemRef::Scope(scope) => {
             let scope = &h[scope];
             let kind = match scope.scope_type() {
@@ -71,7 +84,7 @@ fn declare(h: &Hierarchy, item: ItemRef, out: &mut Out<BufWriter<File>>, ids: &m
             };
             out.scope(scope.name(h), scope.component(h).unwrap_or(""), kind)?;
             for item in scope.items(h) {
-                declare(h, item, out, ids)?;
+                declare(h, item, "", out, ids)?;
             }
             out.up_scope()
         }
@@ -88,10 +101,18 @@ fn declare(h: &Hierarchy, item: ItemRef, out: &mut Out<BufWriter<File>>, ids: &m
             };
             let known = ids.get(&var.signal_ref()).copied();
             let range = var.index().map_or(String::new(), |i| format!(" [{}:{}]", i.msb(), i.lsb()));
-            let id = out.var(format!("{}{range}", var.name(h)), encoding, kind, FstVarDirection::Implicit, known)?;
+            let id =
+                out.var(format!("{array}{}{range}", var.name(h)), encoding, kind, FstVarDirection::Implicit, known)?;
             ids.entry(var.signal_ref()).or_insert(id);
             Ok(())
         }
+    }
+}
+
+fn is_element(h: &Hierarchy, item: ItemRef) -> bool {
+    match item {
+        ItemRef::Scope(scope) => h[scope].name(h).starts_with('['),
+        ItemRef::Var(var) => h[var].name(h).starts_with('['),
     }
 }
 

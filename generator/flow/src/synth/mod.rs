@@ -7,7 +7,7 @@ mod netlist;
 mod prove;
 mod route;
 mod run;
-mod script;
+pub(crate) mod script;
 
 use std::collections::BTreeMap;
 use std::fs;

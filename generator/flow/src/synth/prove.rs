@@ -42,6 +42,12 @@ pub enum Start {
     },
     /// All registers zero.
     Zero,
+    /// All registers zero, and only so many cycles are looked at: for circuits that may stand still for any time, where
+    /// equal outputs say nothing of the state and induction cannot close.
+    ZeroFor {
+        /// Cycles from the start.
+        cycles: u32,
+    },
 }
 
 /// The method of `prove_formal`.
@@ -88,15 +94,21 @@ pub fn prove_equal(
     run.yosys("elaborate", &(script + "write_rtlil miter.il\n"))?;
     let sequential = !fs::read_to_string(folder.path().join("registers.txt"))?.trim().is_empty();
     let mut sat = String::from("sat -prove-asserts -show-ports");
-    if sequential {
-        let _ = write!(sat, " -tempinduct -maxsteps {MAX_STEPS}");
+    match start {
+        Start::ZeroFor { cycles } => {
+            let _ = write!(sat, " -tempinduct-baseonly -maxsteps {cycles}");
+        }
+        _ if sequential => {
+            let _ = write!(sat, " -tempinduct -maxsteps {MAX_STEPS}");
+        }
+        _ => {}
     }
     match start {
         Start::Any { ignore: 0 } => {}
         Start::Any { ignore } => {
             let _ = write!(sat, " -seq {ignore}");
         }
-        Start::Zero => sat.push_str(" -set-init-zero"),
+        Start::Zero | Start::ZeroFor { .. } => sat.push_str(" -set-init-zero"),
     }
     run.yosys("prove", &format!("read_rtlil miter.il\ntee -o sat.txt {sat}\n"))?;
     Ok(sat_verdict(&fs::read_to_string(folder.path().join("sat.txt"))?))

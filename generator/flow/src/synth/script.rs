@@ -12,17 +12,33 @@ pub(super) const ELABORATED: &str = "elaborated.il";
 pub(super) const HIERARCHY: &str = "hierarchy.json";
 pub(super) const ROUTABLE: &str = "routable.json";
 
+/// Yosys' name for the architecture of a family: its synthesis command is `synth_` and this name.
+pub(crate) fn architecture(family: Family) -> &'static str {
+    match family {
+        Family::Xcup | Family::Xc7 => "xilinx",
+        Family::Ecp5 => "ecp5",
+        Family::Ice40 => "ice40",
+    }
+}
+
+/// Options of the synthesis command.
+pub(crate) fn options(family: Family, nodsp: bool) -> Vec<&'static str> {
+    let mut options = match family {
+        Family::Xcup | Family::Xc7 => vec!["-family", family.name(), "-flatten", "-noiopad"],
+        Family::Ecp5 => vec![],
+        // Without `-dsp` no multiplier block is used; the HX parts have none.
+        Family::Ice40 => return vec!["-device", "hx"],
+    };
+    if nodsp {
+        options.push("-nodsp");
+    }
+    options
+}
+
 /// The synthesis command of a family.
 fn synth(family: Family, top: &str, nodsp: bool) -> String {
-    let nodsp = if nodsp && family != Family::Ice40 { " -nodsp" } else { "" };
-    match family {
-        Family::Xcup | Family::Xc7 => {
-            format!("synth_xilinx -family {} -flatten -noiopad{nodsp} -top {top}", family.name())
-        }
-        Family::Ecp5 => format!("synth_ecp5{nodsp} -top {top}"),
-        // Without `-dsp` no multiplier block is used; the HX parts have none.
-        Family::Ice40 => format!("synth_ice40 -device hx -top {top}"),
-    }
+    let words = options(family, nodsp).into_iter().chain(["-top", top]);
+    format!("synth_{} {}", architecture(family), words.collect::<Vec<_>>().join(" "))
 }
 
 /// Reads the design and sets the parameters of its top. Unknown cells are left for the synthesis command, which knows the

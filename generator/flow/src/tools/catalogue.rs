@@ -80,6 +80,12 @@ pub(super) const CATALOGUE: &[Entry] = &[
         "--version",
     ),
     entry("slang", "strict lint", Source::Slang, ""),
+    entry(
+        "fusesoc",
+        "running the targets of a generated .core",
+        folder("fusesoc", "fusesoc", Machine::Any),
+        "--version",
+    ),
     entry("python", "examples and tests with numpy", folder("python", "", Machine::Never), "--version"),
     entry("nextpnr-ice40", "place and route for iCE40", Source::System("nextpnr-ice40"), "--version"),
     entry("icepack", "bitstreams for iCE40", Source::System("fpga-icestorm"), ""),

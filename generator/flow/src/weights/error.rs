@@ -68,8 +68,8 @@ pub enum WeightProblem {
     NothingToTernarize,
     #[error(
         "tensor `{tensor}` is packed as HF BitNet does, whose `weight_scale` divides in layers of class BitLinear and multiplies \
-         in AutoBitLinear; the file does not say which. Say scale = divide or scale = multiply (see `linear_class` under \
-         `quantization_config` in the model's config.json: bitlinear divides, autobitlinear multiplies)"
+         in AutoBitLinear; the file does not say which (`linear_class` under `quantization_config` in the model's config.json \
+         does: bitlinear divides, autobitlinear multiplies)"
     )]
     ScaleUse { tensor: String },
     #[error(
@@ -82,7 +82,7 @@ pub enum WeightProblem {
     #[error(
         "tensor `{tensor}` has GGUF type 36 (I2_S), under which three incompatible layouts are in use: blocks of 128 weights \
          (bitnet.cpp on x86), blocks of 64 weights (bitnet.cpp on ARM), and a third that interleaves rows, which is not read. The \
-         file does not say which. Say i2s = x86 or i2s = arm if you know it, or convert the model to TQ1_0 or TQ2_0"
+         file does not say which: convert the model to TQ1_0 or TQ2_0, or name the layout if you know it"
     )]
     I2s { tensor: String },
 }

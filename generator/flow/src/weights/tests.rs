@@ -1,101 +1,18 @@
 //! The readers against files made here by writers of their own, against published packing, and against damage.
 
+mod files;
+
 use std::path::Path;
 
-use ::safetensors::tensor::TensorView;
-use ::safetensors::{Dtype, serialize};
+use ::safetensors::Dtype;
 use half::{bf16, f16};
 use proptest::prelude::*;
 
 use super::*;
-
-/// A repeatable ternary matrix.
-fn ternary(count: usize, seed: u64) -> Vec<i8> {
-    let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 33) % 3) as i8 - 1
-    };
-    (0..count).map(|_| next()).collect()
-}
+use files::{Packer, blocks_of, gguf_file, hf_pack, safetensors_file, ternary, tq1_block, tq2_block};
 
 fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-}
-
-/// One TQ1_0 block, digit by digit into base-3 numbers.
-fn tq1_block(w: &[i8], d: f32) -> Vec<u8> {
-    let number = |places: Vec<usize>| {
-        let q = places.iter().fold(0u32, |q, &e| q * 3 + (w[e] + 1) as u32);
-        let q = if places.len() == 4 { q * 3 } else { q };
-        (q * 256).div_ceil(243) as u8
-    };
-    let mut block: Vec<u8> = (0..32).map(|m| number((0..5).map(|n| 32 * n + m).collect())).collect();
-    block.extend((0..16).map(|m| number((0..5).map(|n| 160 + 16 * n + m).collect())));
-    block.extend((0..4).map(|m| number((0..4).map(|n| 240 + 4 * n + m).collect())));
-    block.extend(f16::from_f32(d).to_le_bytes());
-    block
-}
-
-/// One TQ2_0 block.
-fn tq2_block(w: &[i8], d: f32) -> Vec<u8> {
-    let mut block = vec![0u8; 64];
-    for (e, w) in w.iter().enumerate() {
-        block[32 * (e / 128) + e % 32] |= ((w + 1) as u8) << (2 * (e % 128 / 32));
-    }
-    block.extend(f16::from_f32(d).to_le_bytes());
-    block
-}
-
-/// A tensor for [`gguf_file`]: name, sizes innermost first, type, data.
-type Raw = (&'static str, Vec<u64>, u32, Vec<u8>);
-
-fn gguf_string(out: &mut Vec<u8>, text: &str) {
-    out.extend((text.len() as u64).to_le_bytes());
-    out.extend(text.as_bytes());
-}
-
-/// A GGUF file with metadata of every kind and an alignment of its own.
-fn gguf_file(version: u32, tensors: &[Raw]) -> Vec<u8> {
-    let alignment = 64usize;
-    let mut out = b"GGUF".to_vec();
-    out.extend(version.to_le_bytes());
-    out.extend((tensors.len() as u64).to_le_bytes());
-    out.extend(5u64.to_le_bytes());
-    let mut pair = |key: &str, type_id: u32, value: &[u8]| {
-        gguf_string(&mut out, key);
-        out.extend(type_id.to_le_bytes());
-        out.extend(value);
-    };
-    let mut text = Vec::new();
-    gguf_string(&mut text, "bitnet");
-    let mut words = [8u32.to_le_bytes().as_slice(), &2u64.to_le_bytes()].concat();
-    gguf_string(&mut words, "a");
-    gguf_string(&mut words, "");
-    let numbers = [5u32.to_le_bytes().as_slice(), &3u64.to_le_bytes(), &[0; 12]].concat();
-    pair("general.architecture", 8, &text);
-    pair("general.alignment", 4, &(alignment as u32).to_le_bytes());
-    pair("tokens", 9, &words);
-    pair("types", 9, &numbers);
-    pair("flag", 7, &[1]);
-    let mut data = Vec::new();
-    for (name, dims, type_id, bytes) in tensors {
-        gguf_string(&mut out, name);
-        out.extend((dims.len() as u32).to_le_bytes());
-        dims.iter().for_each(|d| out.extend(d.to_le_bytes()));
-        out.extend(type_id.to_le_bytes());
-        out.extend((data.len() as u64).to_le_bytes());
-        data.extend(bytes);
-        data.resize(data.len().next_multiple_of(alignment), 0);
-    }
-    out.resize(out.len().next_multiple_of(alignment), 0);
-    out.extend(data);
-    out
-}
-
-fn safetensors_file(tensors: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
-    let views = tensors.iter().map(|(n, d, s, b)| (*n, TensorView::new(*d, s.to_vec(), b).unwrap()));
-    serialize(views, None).unwrap()
 }
 
 fn read_bytes(bytes: &[u8], tensor: Option<&str>, options: ImportOptions) -> Result<ModelTensor, WeightProblem> {
@@ -117,14 +34,6 @@ fn parts(matrix: ModelTensor) -> ([usize; 2], Vec<i8>, Vec<f32>) {
     let ModelTensor::Ternary { shape, data, scale, .. } = matrix else { panic!("{matrix:?} is not ternary") };
     (shape, data, scale)
 }
-
-/// Rows of blocks with one scale for each block.
-fn blocks_of(w: &[i8], scales: &[f32], pack: Packer) -> Vec<u8> {
-    w.chunks(256).zip(scales).flat_map(|(block, &d)| pack(block, d)).collect()
-}
-
-/// Packs a block of weights with its scale.
-type Packer = fn(&[i8], f32) -> Vec<u8>;
 
 const PACKERS: [(u32, Packer); 2] = [(34, tq1_block), (35, tq2_block)];
 
@@ -240,7 +149,10 @@ fn i2s_needs_its_layout_named() {
         bytes.extend([0; 28]);
         let file = gguf_file(3, &[("w", vec![256, 2], 36, bytes)]);
         let text = message(&file, None, plain());
-        assert!(text.contains("three incompatible layouts") && text.contains("i2s = x86"), "{text}");
+        assert!(
+            text.contains("three incompatible layouts") && text.contains("convert the model to TQ1_0 or TQ2_0"),
+            "{text}"
+        );
         let got = read_bytes(&file, None, ImportOptions { i2s: Some(layout), ..plain() }).unwrap();
         assert_eq!(parts(got), ([2, 256], w.clone(), vec![1.25; 2]));
     }
@@ -277,18 +189,6 @@ fn gguf_refusals() {
     assert!(text(&far).contains("offset 18446744073709551615"));
 }
 
-/// Packs rows as HF BitNet does.
-fn hf_pack(w: &[i8], rows: usize, columns: usize) -> Vec<u8> {
-    let mut packed = vec![0u8; rows / 4 * columns];
-    for row in 0..rows {
-        for column in 0..columns {
-            let (byte, place) = (row % (rows / 4), row / (rows / 4));
-            packed[byte * columns + column] |= ((w[row * columns + column] + 1) as u8) << (2 * place);
-        }
-    }
-    packed
-}
-
 #[test]
 fn hf_bitnet_needs_the_use_of_its_scale() {
     let (rows, columns) = (8, 6);
@@ -301,7 +201,10 @@ fn hf_bitnet_needs_the_use_of_its_scale() {
         ("norm.weight", Dtype::F32, &[1], &[0; 4]),
     ]);
     let text = message(&file, None, plain());
-    assert!(text.contains("BitLinear") && text.contains("AutoBitLinear") && text.contains("scale = divide"), "{text}");
+    assert!(
+        text.contains("divides in layers of class BitLinear") && text.contains("multiplies in AutoBitLinear"),
+        "{text}"
+    );
     for (scale, expected) in [(ScaleUse::Divide, 0.25), (ScaleUse::Multiply, 4.0)] {
         let got = read_bytes(&file, None, ImportOptions { scale: Some(scale), ..plain() }).unwrap();
         assert_eq!(parts(got), ([8, 6], w.clone(), vec![expected; 8]));

@@ -93,7 +93,7 @@ fn refusals_name_the_tensor() {
     let requant = Requant { format: INT8, rounding: Rounding::HalfEven, shift: None, m_lanes: 1, batch: 1 };
     let gemm = TernaryGemm { planes: 1, output: Output::Requant(requant) };
     let w = tensor(DType::I8, &[2, 2], vec![0; 4]);
-    assert_eq!(gemm.run(&inputs(&x, &w)).unwrap_err(), GemmError::Missing("mult"));
+    assert_eq!(gemm.run(&inputs(&x, &w)).unwrap_err(), ArgumentError::Missing("mult").into());
     let mult = tensor(DType::U16, &[3], vec![1; 3]);
     let shift = tensor(DType::U8, &[1], vec![48]);
     let bound = Inputs { mult: Some(&mult), shift: Some(&shift), ..inputs(&x, &w) };

@@ -5,7 +5,7 @@ mod driven;
 mod loops;
 mod names;
 mod streams;
-mod walk;
+pub(crate) mod walk;
 
 use crate::error::Error;
 use crate::module::Unit;

@@ -1,4 +1,4 @@
-//! Walks over items and expressions that the passes share.
+//! Walks over items and expressions that the passes and the printer share.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(super) fn active<'a>(items: &'a [Item], visit: &mut impl FnMut(&'a Item)) {
 }
 
 /// Adds every signal that an expression reads.
-pub(super) fn reads(e: &Expr, out: &mut BTreeSet<SigId>) {
+pub(crate) fn reads(e: &Expr, out: &mut BTreeSet<SigId>) {
     match &e.node.op {
         Op::Signal(id) => {
             out.insert(*id);
@@ -80,7 +80,7 @@ pub(super) fn source_registers(data: &Data, e: &Expr) -> BTreeSet<SigId> {
 }
 
 /// The targets that an item drives.
-pub(super) fn targets(item: &Item) -> Vec<&Target> {
+pub(crate) fn targets(item: &Item) -> Vec<&Target> {
     match item {
         Item::Assign(t, _) => vec![t],
         Item::Clocked(c, _) => vec![&c.target],
