@@ -45,7 +45,7 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
             out.extend(front(hw, Span::Row, family));
             let lane = hw.absmax_lane(*out_bits);
             out.push(entry("reciprocal", 1, reciprocal(hw, family)));
-            out.push(entry("normalised lane", hw.lanes, sum(lane.cost(family), logic(2.0 * (w + 1.0), w + 1.0))));
+            out.push(entry("normalised lane", hw.lanes, sum(lane.cost(family, 1, true), logic(2.0 * (w + 1.0), w + 1.0))));
         }
         Method::Mx { block, element, .. } => {
             out.extend(front(hw, hw.mx_span(*block), family));
@@ -79,7 +79,7 @@ fn register_bits(hw: &Hardware) -> f64 {
 }
 
 fn scaled_lane(hw: &Hardware, lane: &RequantizeLane, family: Family) -> Cost {
-    let mut cost = lane.cost(family);
+    let mut cost = lane.cost(family, 1, true);
     if matches!(hw.method, Method::Pot(_)) {
         // No product: the element is its own.
         cost.dsp = 0.0;

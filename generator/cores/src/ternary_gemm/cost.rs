@@ -57,11 +57,11 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
             planes: hw.planes,
             batch: hw.batch,
         };
-        let mut each = lane.cost(family);
+        let mut lanes = lane.cost(family, hw.m_lanes, r.per_row);
         if r.rounding == Rounding::Stochastic {
-            each += lfsr_cost();
+            lanes += lfsr_cost() * hw.m_lanes as f64;
         }
-        out.push(entry("requantizer lane", hw.m_lanes, each * hw.m_lanes as f64));
+        out.push(entry("requantizer lane", hw.m_lanes, lanes));
     }
     if let Some((depth, ultra)) = hw.resident {
         let width = hw.m_lanes * hw.codes() * hw.code().bits;
