@@ -220,6 +220,10 @@ impl RequantizeLane {
     /// Cost of `lanes` of them. `own`: each lane has its own parameters; otherwise Yosys merges the registers of the equal ones.
     pub fn cost(&self, family: Family, lanes: i64, own: bool) -> Cost {
         let mut cost = self.without_parameters(family) * lanes as f64;
+        // Lanes with the same shift share what only that decides.
+        if !own && self.shift_bits() > 0 && matches!(family, Family::Xcup | Family::Xc7) {
+            cost.lut -= 0.15 * self.window_lut(family) * (lanes - 1) as f64;
+        }
         // The biased zero point is an adder where the output is narrow.
         let bias = if self.out_bits < 8 { 12.0 } else { 0.0 };
         cost += Cost::logic(bias, (8 + self.shift_bits()) as f64) * if own { lanes as f64 } else { 1.0 };
@@ -275,7 +279,7 @@ impl RequantizeLane {
         let (dsp, parted) = self.blocks(family);
         let (whole, join, once, planes) = match family {
             Family::Xcup | Family::Xc7 => (0.0, acc, 4.0, 1.2),
-            Family::Ecp5 => (0.0, 22.0, 2.0, 1.5),
+            Family::Ecp5 => (0.0, if dsp == 1 { 57.0 } else { 22.0 }, 2.0, 1.5),
             Family::Ice40 => (49.3 * acc - 60.0, 0.0, -3.0, 2.6),
         };
         let given = |present: bool, lut: f64| if present { lut } else { 0.0 };

@@ -45,7 +45,11 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
             out.extend(front(hw, Span::Row, family));
             let lane = hw.absmax_lane(*out_bits);
             out.push(entry("reciprocal", 1, reciprocal(hw, family)));
-            out.push(entry("normalised lane", hw.lanes, sum(lane.cost(family, 1, true), logic(2.0 * (w + 1.0), w + 1.0))));
+            out.push(entry(
+                "normalised lane",
+                hw.lanes,
+                sum(lane.cost(family, 1, true), logic(2.0 * (w + 1.0), w + 1.0)),
+            ));
         }
         Method::Mx { block, element, .. } => {
             out.extend(front(hw, hw.mx_span(*block), family));

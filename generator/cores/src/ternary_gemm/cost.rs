@@ -17,7 +17,7 @@ use crate::parts::lfsr::lfsr_cost;
 use crate::parts::memory::{block_memory, lut_memory, select_lut};
 use crate::parts::register_file::register_file_cost;
 use crate::parts::replay::replay_cost;
-use crate::parts::requantize::RequantizeLane;
+use crate::parts::requantize::{RequantizeLane, Shift};
 use crate::{Cost, PartCost};
 
 /// One entry a part.
@@ -197,17 +197,20 @@ fn table_mux(hw: &Hardware, family: Family, index_bits: i64) -> Cost {
     Cost::logic((entries * width) as f64 + read, (2 * entries * width + ports * width) as f64)
 }
 
-/// LUTs of a read port of a table in flip-flops, a bit. On ECP5 they depend on how much time the rest of the core leaves: where the
-/// multiplexer is the longest path, Yosys builds it faster and larger.
+/// Whether the requantizer's shift is in a register: its shifter is then the longest path, and Yosys, which maps for time first, builds
+/// what is shorter smaller.
+fn has_shifter(hw: &Hardware) -> bool {
+    hw.requant.is_some_and(|r| matches!(r.shift, Shift::Range(..)))
+}
+
+/// LUTs of a read port of a table in flip-flops, a bit.
 fn read_lut(hw: &Hardware, family: Family, index_bits: i64) -> f64 {
-    let exact = hw.requant.is_none();
-    let hurried = exact && matches!(hw.encoding, "trit2" | "index5");
-    let relaxed = exact && hw.act_bits >= 8;
+    let [four, five, five_amd] = if has_shifter(hw) { [12.4, 57.0, 29.5] } else { [15.0, 84.0, 35.0] };
     match index_bits {
         ..=1 => 1.0,
         2..=3 => of(family, [3.05, 6.2, 6.1]),
-        4 => of(family, [if hw.encoding == "index5" { 8.0 } else { 6.4 }, if hurried { 18.3 } else { 13.8 }, 13.9]),
-        _ => of(family, [34.0, if relaxed { 85.0 } else { 112.0 }, if hw.m_lanes == 1 { 50.0 } else { 60.0 }]),
+        4 => of(family, [if hw.encoding == "index5" { 8.0 } else { 6.8 }, four, 13.9]),
+        _ => of(family, [five_amd, five, if hw.m_lanes == 1 { 50.0 } else { 60.0 }]),
     }
 }
 
@@ -323,8 +326,9 @@ fn weights_of_codes(hw: &Hardware, family: Family, used: i64, again: bool) -> Co
         }
         "byte5" => {
             let by_weights = if again { [33.0, 52.0, 69.0, 83.0, 88.0] } else { [10.0, 21.0, 37.0, 52.0, 63.0] };
-            let full = (codes - 1) as f64 * by_weights[4];
-            Cost::logic(full + by_weights[of_last as usize - 1], (2 * used) as f64)
+            let smaller = if again && has_shifter(hw) { 0.68 } else { 1.0 };
+            let lut = (codes - 1) as f64 * by_weights[4] + by_weights[of_last as usize - 1];
+            Cost::logic(smaller * lut, (2 * used) as f64)
         }
         _ => {
             let weight = of(family, [2.0, 2.7, 2.7]);
@@ -355,7 +359,8 @@ fn psums(hw: &Hardware, family: Family) -> Cost {
     let width = hw.batch * hw.m_lanes * hw.row().acc_bits;
     let depth = if hw.planes == 2 { 2 * (hw.tiles_max as u64).next_power_of_two() as i64 } else { hw.tiles_max };
     let mut cost = block_memory(family, width, depth.max(2), false);
-    cost.ff += width as f64;
+    // DSP blocks have registers of their own for what the accumulator adds.
+    cost.ff += if hw.tree == Tree::Fabric { width as f64 } else { 0.0 };
     cost
 }
 

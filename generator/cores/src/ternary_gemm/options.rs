@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use crate::pairwise::{OptionValues, Space};
+use crate::parts::simd_add::splits;
 use crate::random::Random;
 
 /// A commented config for a target.
@@ -149,6 +150,7 @@ fn random_config(target: &Target, r: &mut Random, number: usize) -> Value {
     // Within the bits of the smallest product that a draw can have: beyond them the outputs would be constant.
     let low = r.below(12);
     let shift = if r.below(3) == 0 { json!([low, low + 1 + r.below(12)]) } else { json!(8 + r.below(17)) };
+    let tree = if splits(target.family) { of(r, &["fabric", "fabric", "dsp"]) } else { "fabric" };
     json!({
         "kind": "ternary-gemm", "name": format!("random{number}"), "target": {"name": target.name},
         "shape": {"k_max": between(r, size.k_max), "m_max": between(r, size.m_max)},
@@ -156,7 +158,7 @@ fn random_config(target: &Target, r: &mut Random, number: usize) -> Value {
         "parallel": {
             "k_lanes": between(r, size.k_lanes), "m_lanes": between(r, size.m_lanes), "batch": r.pick(&[1, 1, 2]).unwrap_or(1),
         },
-        "lookup": {"style": of(r, &["lutram", "lutram", "mux", "addsub", "multiply"]), "group": 2 + r.below(3)},
+        "lookup": {"style": of(r, &["lutram", "lutram", "mux", "addsub", "multiply"]), "group": 2 + r.below(3), "tree": tree},
         "weights": {
             "encoding": of(r, &["trit2", "index5", "byte5", "sherry5"]),
             "source": of(r, &["stream", "stream", "stream", "resident"]), "planes": r.pick(&[1, 1, 1, 2]).unwrap_or(1),
