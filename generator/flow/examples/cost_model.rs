@@ -1,6 +1,6 @@
 //! Judges the cost model: predicted against synthesized resources of random legal configs, as a Markdown table.
 //!
-//! `cargo run --release -p bitlathe-flow --example cost_model KIND TARGET SEED COUNT`, such as `ternary-gemm kv260 777 12`, prints a
+//! `cargo run -p bitlathe-flow --example cost_model KIND TARGET SEED COUNT`, such as `ternary-gemm kv260 777 12`, prints a
 //! table of `docs/cost-model.md`. A seed judges the model only if nobody looked at its table while fitting. Exit code 1: some LUT or
 //! FF figure is more than 10 % off.
 
