@@ -65,6 +65,17 @@ struct Cut {
     up: Expr,
 }
 
+/// Inputs of the lane that a core holds at a constant, so that their registers and arithmetic vanish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tied {
+    /// None.
+    Nothing,
+    /// The zero point, at zero.
+    ZeroPoint,
+    /// The zero point at zero and the multiplier at one.
+    ZeroPointAndMultiplier,
+}
+
 impl RequantizeLane {
     /// Name of the module: everything structural is in it.
     fn name(&self) -> String {
@@ -218,21 +229,25 @@ impl RequantizeLane {
     }
 
     /// Cost of `lanes` of them. `own`: each lane has its own parameters; otherwise Yosys merges the registers of the equal ones.
-    pub fn cost(&self, family: Family, lanes: i64, own: bool) -> Cost {
-        let mut cost = self.without_parameters(family) * lanes as f64;
+    pub fn cost(&self, family: Family, lanes: i64, own: bool, tied: Tied) -> Cost {
+        let mut cost = self.without_parameters(family, tied) * lanes as f64;
         // Lanes with the same shift share what only that decides.
         if !own && self.shift_bits() > 0 && matches!(family, Family::Xcup | Family::Xc7) {
-            cost.lut -= 0.15 * self.window_lut(family) * (lanes - 1) as f64;
+            cost.lut -= 0.15 * self.window_lut(family, self.width(tied)) * (lanes - 1) as f64;
         }
         // The biased zero point is an adder where the output is narrow.
         let bias = if self.out_bits < 8 { 12.0 } else { 0.0 };
-        cost += Cost::logic(bias, (8 + self.shift_bits()) as f64) * if own { lanes as f64 } else { 1.0 };
+        let zero_point = if tied == Tied::Nothing { Cost::logic(bias, 8.0) } else { Cost::default() };
+        let copies = if own { lanes as f64 } else { 1.0 };
+        cost += zero_point * copies;
+        cost.ff += self.shift_bits() as f64 * copies;
         cost
     }
 
     /// Bits of the product or, with planes, of the sum of two.
-    fn width(&self) -> i64 {
-        self.acc_bits + 16 + i64::from(self.planes == 2)
+    fn width(&self, tied: Tied) -> i64 {
+        let multiplier = if tied == Tied::ZeroPointAndMultiplier { 0 } else { 16 };
+        self.acc_bits + multiplier + i64::from(self.planes == 2)
     }
 
     /// Bits near the output's range.
@@ -241,7 +256,7 @@ impl RequantizeLane {
     }
 
     /// Bits of a run-time shift that reach a level of [`window_shift`].
-    fn shift_bits(&self) -> i64 {
+    pub fn shift_bits(&self) -> i64 {
         match self.shift {
             Shift::Constant(_) => 0,
             Shift::Range(_, ..=3) => 2,
@@ -251,7 +266,7 @@ impl RequantizeLane {
     }
 
     /// Random bits that meet a bit of the product.
-    fn random_bits(&self) -> i64 {
+    pub fn random_bits(&self) -> i64 {
         let reach = match self.shift {
             Shift::Constant(s) => s,
             Shift::Range(..) => (1 << self.shift_bits()) - 1,
@@ -261,8 +276,9 @@ impl RequantizeLane {
 
     /// DSP blocks of the product, and whether it is parted: the accumulator is wider than a block's factor. A rest of two bits becomes
     /// LUTs on ECP5; on iCE40 the whole product does.
-    fn blocks(&self, family: Family) -> (i64, bool) {
+    fn blocks(&self, family: Family, tied: Tied) -> (i64, bool) {
         let widest = match family {
+            _ if tied == Tied::ZeroPointAndMultiplier => return (0, false),
             Family::Xcup => 27,
             Family::Xc7 => 25,
             Family::Ecp5 => 18,
@@ -274,27 +290,29 @@ impl RequantizeLane {
     }
 
     /// A lane but for its parameters. The weights of the counted bits were fitted to thirty lanes a family, synthesized alone.
-    fn without_parameters(&self, family: Family) -> Cost {
-        let (acc, width) = (self.acc_bits as f64, self.width() as f64);
-        let (dsp, parted) = self.blocks(family);
+    fn without_parameters(&self, family: Family, tied: Tied) -> Cost {
+        let (acc, width) = (self.acc_bits as f64, self.width(tied));
+        let (dsp, parted) = self.blocks(family, tied);
         let (whole, join, once, planes) = match family {
             Family::Xcup | Family::Xc7 => (0.0, acc, 4.0, 1.2),
             Family::Ecp5 => (0.0, if dsp == 1 { 57.0 } else { 22.0 }, 2.0, 1.5),
             Family::Ice40 => (49.3 * acc - 60.0, 0.0, -3.0, 2.6),
         };
         let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
-        let lut = whole
+        // Nothing is added to a value that is cut off without a zero point.
+        let adds = tied == Tied::Nothing || self.rounding != Rounding::Floor;
+        let lut = given(tied != Tied::ZeroPointAndMultiplier, whole)
             + given(parted, join)
-            + given(self.planes == 2, planes * width)
-            + (self.near() + 1) as f64
+            + given(self.planes == 2, planes * width as f64)
+            + given(adds, (self.near() + 1) as f64)
             + once
             + given(self.narrow, 2.0)
             + match self.shift {
-                Shift::Constant(s) => self.constant_cut_lut(family, s),
-                Shift::Range(..) => self.window_lut(family),
+                Shift::Constant(s) => self.constant_cut_lut(family, width, s),
+                Shift::Range(..) => self.window_lut(family, width),
             };
-        let waiting = if self.planes == 2 { self.width() * (self.batch - 1) } else { 0 };
-        let ff = self.product_ff() + self.random_bits() + 2 * self.out_bits + 1 + waiting;
+        let waiting = if self.planes == 2 { width * (self.batch - 1) } else { 0 };
+        let ff = self.product_ff(width) + self.random_bits() + 2 * self.out_bits + 1 + waiting;
         Cost { dsp: dsp as f64, ..Cost::logic(lut, ff as f64) }
     }
 
@@ -303,23 +321,23 @@ impl RequantizeLane {
     }
 
     /// LUTs of a cut at a constant: the bits above the window, the sticky bit, the random fraction.
-    fn constant_cut_lut(&self, family: Family, s: i64) -> f64 {
+    fn constant_cut_lut(&self, family: Family, width: i64, s: i64) -> f64 {
         let (above, sticky, random) = match family {
             Family::Xcup | Family::Xc7 => (0.15, 0.2, 1.0),
             Family::Ecp5 => (1.3, 1.0, 1.4),
             Family::Ice40 => (0.3, 0.6, 0.8),
         };
-        let beyond = (self.width() - s - self.near()).max(0) as f64;
+        let beyond = (width - s - self.near()).max(0) as f64;
         let below = if self.rounds_to_nearest() { 5 + s } else { 0 };
         above * beyond + sticky * below as f64 + random * self.random_bits() as f64
     }
 
     /// LUTs of a cut at run time, level by level as [`window_shift`] builds it: multiplexers that keep the window, the bits that leave
     /// above and, where the rounding looks at them, below.
-    fn window_lut(&self, family: Family) -> f64 {
+    fn window_lut(&self, family: Family, width: i64) -> f64 {
         let fraction = if self.rounding == Rounding::Stochastic { 16 } else { 1 };
         let window = self.near() + fraction;
-        let (mut value, mut reach) = (self.width() + fraction, 0);
+        let (mut value, mut reach) = (width + fraction, 0);
         let (mut kept_bits, mut above_bits, mut below_bits) = (0, 0, 0);
         for (level, step) in [(6, 16), (4, 4), (2, 1)] {
             let kept = value.min(window + step - 1);
@@ -346,7 +364,7 @@ impl RequantizeLane {
     }
 
     /// Flip-flops of the product, as far as the rounding looks below the cut; a sum of planes keeps everything.
-    fn product_ff(&self) -> i64 {
+    fn product_ff(&self, width: i64) -> i64 {
         let dropped = match (self.shift, self.rounding) {
             (Shift::Range(..), _) | (_, Rounding::HalfEven | Rounding::HalfAway) => 0,
             _ if self.planes == 2 => 0,
@@ -354,7 +372,7 @@ impl RequantizeLane {
             (Shift::Constant(s), Rounding::Floor) => s,
             (Shift::Constant(s), Rounding::Stochastic) => s - 16,
         };
-        self.width() - dropped.clamp(0, self.width())
+        width - dropped.clamp(0, width)
     }
 }
 

@@ -105,6 +105,17 @@ pub fn legal_pairs() -> Vec<Value> {
     space().cover()
 }
 
+/// Whether a constant shift leaves the scaled value bits enough for its output: beyond, synthesis would find constants.
+fn fills_its_output(c: &Value) -> bool {
+    let bits = |table: &str| c[table]["bits"].as_u64().unwrap_or_default();
+    let product = match c["method"]["name"].as_str() {
+        Some("requant" | "dual-scale" | "iqr" | "ovp") => bits("input") + 16,
+        Some("pot" | "stochastic") => bits("input"),
+        _ => return true,
+    };
+    c["output"]["shift"].as_u64().is_none_or(|shift| shift + bits("output") <= product)
+}
+
 /// Legal configs of realistic size.
 pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
     let (space, mut r) = (space(), Random::new(seed));
@@ -114,7 +125,7 @@ pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
         c["target"]["name"] = json!(target.name);
         c["shape"]["c_max"] = json!(1024 + r.below(4096));
         c["parallel"]["lanes"] = json!(1u64 << (2 + r.below(4)));
-        if legal(&c) {
+        if legal(&c) && fills_its_output(&c) {
             out.push(c);
         }
     }

@@ -17,7 +17,7 @@ use crate::parts::lfsr::lfsr_cost;
 use crate::parts::memory::{block_memory, lut_memory, select_lut};
 use crate::parts::register_file::register_file_cost;
 use crate::parts::replay::replay_cost;
-use crate::parts::requantize::{RequantizeLane, Shift};
+use crate::parts::requantize::{RequantizeLane, Shift, Tied};
 use crate::{Cost, PartCost};
 
 /// One entry a part.
@@ -57,7 +57,7 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
             planes: hw.planes,
             batch: hw.batch,
         };
-        let mut lanes = lane.cost(family, hw.m_lanes, r.per_row);
+        let mut lanes = lane.cost(family, hw.m_lanes, r.per_row, Tied::Nothing);
         if r.rounding == Rounding::Stochastic {
             lanes += lfsr_cost() * hw.m_lanes as f64;
         }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bitlathe_cores::Cost;
-use bitlathe_cores::parts::requantize::{RequantizeLane, Shift};
+use bitlathe_cores::parts::requantize::{RequantizeLane, Shift, Tied};
 use bitlathe_cores::parts::{
     buffer, delay_line, divider, fifo, lfsr, max_tree, normalise, register_file, replay, stream_register, sum_tree,
     width_converter,
@@ -30,7 +30,8 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         lane(26, Shift::Range(0, 31), Rounding::Stochastic, 8),
         lane(32, Shift::Constant(20), Rounding::Floor, 16),
     ];
-    let mut out: Vec<(Rc<Unit>, Cost)> = lanes.iter().map(|l| (l.unit(), l.cost(FAMILY, 1, true))).collect();
+    let mut out: Vec<(Rc<Unit>, Cost)> =
+        lanes.iter().map(|l| (l.unit(), l.cost(FAMILY, 1, true, Tied::Nothing))).collect();
     for (width, depth) in [(16, 32), (34, 40), (66, 512)] {
         out.push((buffer::buffer(width, depth), buffer::cost(width, depth, FAMILY)));
     }
