@@ -299,16 +299,20 @@ impl RequantizeLane {
             Family::Ice40 => (49.3 * acc - 60.0, 0.0, -3.0, 2.6),
         };
         let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
-        // Nothing is added to a value that is cut off without a zero point.
-        let adds = tied == Tied::Nothing || self.rounding != Rounding::Floor;
+        // With a constant in place of the zero point, the carry chain takes the value without a look-up table.
+        let sum = match self.shift {
+            _ if tied != Tied::Nothing => 0,
+            Shift::Constant(s) => self.near().min((width - s).max(0)) + 1,
+            Shift::Range(..) => self.near() + 1,
+        };
         let lut = given(tied != Tied::ZeroPointAndMultiplier, whole)
             + given(parted, join)
             + given(self.planes == 2, planes * width as f64)
-            + given(adds, (self.near() + 1) as f64)
+            + sum as f64
             + once
             + given(self.narrow, 2.0)
             + match self.shift {
-                Shift::Constant(s) => self.constant_cut_lut(family, width, s),
+                Shift::Constant(s) => self.constant_cut_lut(family, tied, s),
                 Shift::Range(..) => self.window_lut(family, width),
             };
         let waiting = if self.planes == 2 { width * (self.batch - 1) } else { 0 };
@@ -321,14 +325,21 @@ impl RequantizeLane {
     }
 
     /// LUTs of a cut at a constant: the bits above the window, the sticky bit, the random fraction.
-    fn constant_cut_lut(&self, family: Family, width: i64, s: i64) -> f64 {
+    fn constant_cut_lut(&self, family: Family, tied: Tied, s: i64) -> f64 {
         let (above, sticky, random) = match family {
-            Family::Xcup | Family::Xc7 => (0.15, 0.2, 1.0),
+            Family::Xcup | Family::Xc7 => {
+                let above = match tied {
+                    Tied::Nothing => 0.25,
+                    Tied::ZeroPoint => 0.4,
+                    Tied::ZeroPointAndMultiplier => 0.6,
+                };
+                (above, 0.2, 1.0)
+            }
             Family::Ecp5 => (1.3, 1.0, 1.4),
             Family::Ice40 => (0.3, 0.6, 0.8),
         };
-        let beyond = (width - s - self.near()).max(0) as f64;
-        let below = if self.rounds_to_nearest() { 5 + s } else { 0 };
+        let beyond = (self.width(tied) - s - self.near()).max(0) as f64;
+        let below = if self.rounds_to_nearest() && s > 0 { 5 + s } else { 0 };
         above * beyond + sticky * below as f64 + random * self.random_bits() as f64
     }
 
@@ -347,7 +358,7 @@ impl RequantizeLane {
                 reach += 3 * step;
                 // Bits of the fraction that no product reaches stay zero.
                 kept_bits += kept - (fraction - reach).max(0);
-                below_bits += if self.rounds_to_nearest() { 3 * step } else { 0 };
+                below_bits += if self.rounds_to_nearest() { width.min(3 * step) } else { 0 };
             }
         }
         let (keep, above, below, random, once) = match family {

@@ -44,7 +44,8 @@ pub fn parts(hw: &Hardware, registers: &[Register], family: Family) -> Vec<PartC
     if !registers.is_empty() {
         out.push(entry("registers", 1, register_file_cost(family, registers)));
     }
-    if hw.counts_columns() {
+    // Where every beat is a group, nobody asks for the row's end.
+    if hw.counts_columns() && !matches!(hw.span(), Some(Span::Parts(_))) {
         let bits = clog2(hw.c_max + 1) as f64;
         out.push(entry("position in the row", 1, Cost::logic(2.0 * bits, bits + 1.0)));
     }
@@ -78,7 +79,7 @@ fn elementwise(hw: &Hardware, family: Family) -> Vec<PartCost> {
         Method::DualScale(_) | Method::Iqr(_) => out.push(entry("region", hw.lanes, regions(hw, s, &lane, family))),
         Method::Ovp(_) => {
             let alone = delay_cost(family, 1, requantize::LATENCY, false);
-            let pair = sum(&[Cost::logic(39.0, 8.0), alone]);
+            let pair = sum(&[Cost::logic(58.0, 8.0), alone]);
             out.push(entry("pair", hw.lanes / 2, pair * (lanes / 2.0)));
         }
         _ => {}
@@ -93,10 +94,10 @@ fn elementwise(hw: &Hardware, family: Family) -> Vec<PartCost> {
 fn regions(hw: &Hardware, s: &Scaled, lane: &RequantizeLane, family: Family) -> Cost {
     let w = hw.in_bits as f64;
     // Up to eight bits the comparison takes no carry chain.
-    let choice = if hw.in_bits <= 8 { 20.0 } else { 16.0 + 1.4 * w };
+    let choice = if hw.in_bits <= 8 { 26.0 } else { 28.0 + 0.7 * w };
     let each = sum(&[
-        Cost::logic(choice, w + 17.0 + lane.random_bits() as f64),
-        delay_cost(family, 1, requantize::LATENCY, false),
+        Cost::logic(choice, w + 16.0 + lane.random_bits() as f64),
+        delay_cost(family, 1, 1 + requantize::LATENCY, false),
     ]);
     let copies = if s.per_channel { hw.lanes } else { 1 };
     let mut cost = each * hw.lanes as f64;
@@ -107,7 +108,7 @@ fn regions(hw: &Hardware, s: &Scaled, lane: &RequantizeLane, family: Family) -> 
 /// The histogram of the magnitudes and what finds the quartiles in it.
 fn quartiles(hw: &Hardware, family: Family) -> Vec<PartCost> {
     // A count on its way, its bin and three flags; the magnitude's bin in front.
-    let counter = Cost { bram: 0.5, ..Cost::logic(59.0 + hw.in_bits as f64, (COUNT_W + 19) as f64) };
+    let counter = Cost { bram: 0.5, ..Cost::logic(90.0 + 0.25 * hw.in_bits as f64, (COUNT_W + 20) as f64) };
     vec![
         entry("bin counter", hw.lanes, counter * hw.lanes as f64),
         entry("sum of bins", 1, sum_tree::cost(hw.lanes, COUNT_W, family)),
@@ -116,13 +117,16 @@ fn quartiles(hw: &Hardware, family: Family) -> Vec<PartCost> {
 }
 
 fn stochastic_lane(hw: &Hardware, s: &Scaled) -> Cost {
-    let out = s.out_bits as f64;
-    let (above, shifter) = match s.shift {
-        Shift::Constant(shift) => ((hw.in_bits - shift - s.out_bits).max(0) as f64, 0.0),
-        Shift::Range(..) => (hw.in_bits as f64, 2.5 * hw.in_bits as f64),
+    // Four bits of fraction below the element pass a shifter of three levels of four.
+    let (smallest, shifter) = match s.shift {
+        Shift::Constant(shift) => (shift, 0.0),
+        Shift::Range(low, _) => (low, 2.0 * (hw.in_bits + 4) as f64),
     };
-    let bounds = if above > 0.0 { out + above / 5.0 } else { 0.0 };
-    Cost::logic(5.0 + bounds + shifter, out)
+    let above = (hw.in_bits - smallest - s.out_bits).max(0) as f64;
+    let adder = if s.shift == Shift::Constant(0) { 0.0 } else { 5.0 };
+    let bounds = if above > 0.0 { 3.0 + 0.6 * above } else { 0.0 };
+    let narrow = if s.narrow { 2.5 } else { 0.0 };
+    Cost::logic(adder + bounds + narrow + shifter, s.out_bits as f64)
 }
 
 /// Elements that wait while a tree finds the largest magnitude of their group.
@@ -148,7 +152,9 @@ fn absmax(hw: &Hardware, out_bits: i64, family: Family) -> Vec<PartCost> {
     let scale = sum(&[divider::cost(hw.in_bits, 16, family), Cost::logic(3.0 * w, 4.0 * w + 32.0)]);
     out.push(entry("reciprocal", 1, scale));
     let requantized = hw.absmax_lane(out_bits).cost(family, hw.lanes, true, Tied::ZeroPoint);
-    let aligned = Cost::logic(2.0 * (w + 1.0), w + 1.0) * lanes;
+    // Multiplexers of four inputs, two bits of the shift a level.
+    let levels = ((clog2(hw.in_bits) + 1) / 2) as f64;
+    let aligned = Cost::logic(1.1 * levels * (w + 1.0), w + 1.0) * lanes;
     out.push(entry("normalised lane", hw.lanes, sum(&[requantized, aligned])));
     out.push(entry("release", 1, Cost::logic(8.0, 10.0)));
     out
