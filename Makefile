@@ -49,7 +49,8 @@ bench: setup
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
 	for target in kv260 ecp5-85f ice40-hx8k; do \
-	  cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm $$target 90125 12; done
+	  cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm $$target 90125 12 || exit 1; done
+	cargo run --quiet -p bitlathe-flow --example cost_model quantizer kv260 90125 12
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
 	cargo run --quiet -p bitlathe-golden --example softmax_accuracy
 

@@ -66,6 +66,7 @@ fn summary(core: &dyn Core) -> String {
     let values = tables.filter_map(|(_, v)| v.as_object()).flatten();
     let words = values.map(|(key, v)| match v {
         Value::String(s) => s.clone(),
+        Value::Array(a) if a.len() > 2 => format!("{} {key}", a.len()),
         other => format!("{key} {other}"),
     });
     words.collect::<Vec<_>>().join(", ")
