@@ -6,9 +6,11 @@
 use bitlathe_hdl::clog2;
 use bitlathe_spec::{Family, Register};
 
+use super::absmax::LANE_LATENCY;
 use super::config::ElementName;
 use super::front::Span;
 use super::iqr::COUNT_W;
+use super::mx;
 use super::rtl::{Hardware, Method, Scaled};
 use crate::parts::delay_line::delay_cost;
 use crate::parts::lfsr::lfsr_cost;
@@ -34,8 +36,8 @@ pub fn parts(hw: &Hardware, registers: &[Register], family: Family) -> Vec<PartC
         Method::Absmax { out_bits } => absmax(hw, *out_bits, family),
         Method::Mx { element, block, .. } => {
             let mut out = front(hw, hw.mx_span(*block), family);
-            out.push(entry("element lane", hw.lanes, element_lane(hw, *element) * hw.lanes as f64));
-            out.push(entry("release", 1, Cost::logic(8.0, 12.0)));
+            out.push(entry("element lane", hw.lanes, element_lane(hw, *element, family) * hw.lanes as f64));
+            out.push(entry("release", 1, release(mx::LANE_LATENCY, 16.0, family)));
             out
         }
         Method::Hadamard { size } => transform(hw, *size, family),
@@ -156,16 +158,25 @@ fn absmax(hw: &Hardware, out_bits: i64, family: Family) -> Vec<PartCost> {
     let levels = ((clog2(hw.in_bits) + 1) / 2) as f64;
     let aligned = Cost::logic(1.1 * levels * (w + 1.0), w + 1.0) * lanes;
     out.push(entry("normalised lane", hw.lanes, sum(&[requantized, aligned])));
-    out.push(entry("release", 1, Cost::logic(8.0, 10.0)));
+    out.push(entry("release", 1, release(LANE_LATENCY, 15.0, family)));
     out
 }
 
+/// What moves elements with their scale out of the buffer: the valid and last bits of `latency` stages, and `ff` bits of state.
+fn release(latency: i64, ff: f64, family: Family) -> Cost {
+    let beside = [delay_cost(family, 1, latency, true), delay_cost(family, 1, latency, false)];
+    sum(&[sum(&beside), Cost::logic(8.0, ff)])
+}
+
 /// An element of a block: its alignment, its normalisation as far as the element has bits, the rounding and the code.
-fn element_lane(hw: &Hardware, element: ElementName) -> Cost {
+fn element_lane(hw: &Hardware, element: ElementName, family: Family) -> Cost {
     let (w, code) = (hw.in_bits as f64, element.bits() as f64);
     let count = clog2(element.octaves() + 1);
     let levels = count.min(clog2(hw.in_bits)) as f64;
-    Cost::logic(4.0 * w - 4.0 + 0.8 * w * levels, 2.0 * w + 2.0 + count as f64 + code)
+    let lane = Cost::logic(4.0 * w - 7.0 + 0.8 * w * levels, 2.0 * w + count as f64 + code);
+    // Beside a magnitude the sign passes untouched; in two's complement it takes part in the output.
+    let sign = if count > 0 { delay_cost(family, 1, mx::LANE_LATENCY, false) } else { Cost::logic(0.0, 3.0) };
+    sum(&[lane, sign, Cost::logic(0.0, -1.0)])
 }
 
 fn transform(hw: &Hardware, size: i64, family: Family) -> Vec<PartCost> {

@@ -245,7 +245,7 @@ fn activations(hw: &Hardware, family: Family) -> Cost {
     let slab = (hw.k_lanes * hw.act_bits) as f64;
     if hw.table().is_none() {
         // Four inputs suffice to gate the chosen activation: no LUT of its own chooses.
-        let merged = hw.style == Style::AddSub && (family != Family::Xcup || hw.m_lanes <= 4);
+        let merged = hw.style == Style::AddSub && (family != Family::Xcup || hw.m_lanes <= 2);
         let choice = if merged { 0.0 } else { slab };
         return Cost::logic(choice, 2.0 * slab);
     }
@@ -402,9 +402,6 @@ fn control(hw: &Hardware, family: Family) -> Cost {
     if hw.requant.is_some() {
         beside(1, 3, true);
         beside(1, 3, false);
-        if hw.planes == 2 {
-            beside(1, add + 1, false);
-        }
     }
     // An illegal code: the beat is fresh, the code was found.
     cost.ff += if hw.code().illegal() { 2.0 } else { 0.0 };
