@@ -32,7 +32,7 @@ fn assert_held(configs: &[Value]) {
 
 fn ternary(target: &str, style: &str) -> Value {
     json!({
-        "kind": "ternary-gemm", "name": "small_core", "target": {"name": target}, "shape": {"k_max": 256, "m_max": 256},
+        "kind": "ternary-gemm", "name": "small_core", "target": {"name": target}, "shape": {"k_max": 2000, "m_max": 2000},
         "parallel": {"k_lanes": 9, "m_lanes": 3}, "lookup": {"style": style, "group": 3}, "weights": {"encoding": "index5"},
     })
 }
@@ -87,7 +87,11 @@ fn other_options_of_the_product_are_predicted() {
             }),
         ),
         with("kv260", "addsub", json!({"lookup": {"tree": "dsp"}, "parallel": {"k_lanes": 26}})),
-        with("ecp5-85f", "lutram", json!({"weights": {"encoding": "trit2", "source": "resident"}})),
+        with(
+            "ecp5-85f",
+            "lutram",
+            json!({"shape": {"m_max": 300}, "weights": {"encoding": "trit2", "source": "resident"}}),
+        ),
         with(
             "ice40-hx8k",
             "addsub",
