@@ -218,7 +218,7 @@ impl RequantizeLane {
         let beyond = m.wire("beyond", &sum.slice(out, near + 1 - out));
         let over = m.wire("over", &far.select(!&cut.negative, !sum.msb() & beyond.any()));
         let clamped = ck.reg("clamped_q", uint(out));
-        clamped.next_when(en, under.select(&lit(least, uint(out)), &sum.slice(0, out)));
+        clamped.next_when(en, under.select(lit(least, uint(out)), sum.slice(0, out)));
         let over_q = ck.reg("over_q", bit());
         over_q.next_when(en, &over);
         let unbiased = concat(&[&!clamped.msb(), &clamped.slice(0, out - 1)]);

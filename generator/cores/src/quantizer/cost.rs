@@ -173,7 +173,8 @@ fn element_lane(hw: &Hardware, element: ElementName, family: Family) -> Cost {
     let (w, code) = (hw.in_bits as f64, element.bits() as f64);
     let count = clog2(element.octaves() + 1);
     let levels = count.min(clog2(hw.in_bits)) as f64;
-    let lane = Cost::logic(4.0 * w - 7.0 + 0.8 * w * levels, 2.0 * w + count as f64 + code);
+    let normalised = if count > 0 { 0.8 * w * levels - 3.0 } else { 0.0 };
+    let lane = Cost::logic(4.0 * w - 4.0 + normalised, 2.0 * w + count as f64 + code);
     // Beside a magnitude the sign passes untouched; in two's complement it takes part in the output.
     let sign = if count > 0 { delay_cost(family, 1, mx::LANE_LATENCY, false) } else { Cost::logic(0.0, 3.0) };
     sum(&[lane, sign, Cost::logic(0.0, -1.0)])

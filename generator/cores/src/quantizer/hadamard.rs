@@ -136,9 +136,9 @@ fn step_control(latency: i64) -> Rc<Unit> {
     let passes = m.wire("passes", &(&ends & inside.eq_to(lit(0, uint(&bits)))));
     let empty_after = m.wire("empty_after", &(&leaves & (&last_inside | &passes)));
     let more = m.wire("more", &filled.wrapping_add(one(&bits)));
-    filled.next_when(&step, empty_after.select(&lit(0, uint(&bits)), &reached.select(&*filled, &more)));
+    filled.next_when(&step, empty_after.select(lit(0, uint(&bits)), reached.select(&*filled, &more)));
     let counted = accept.select(inside.wrapping_add(one(&bits)), inside.wrapping_sub(one(&bits)));
-    inside.next_when(&m.wire("changes", &accept.xor(&leaves)), &m.wire("counted", &counted));
+    inside.next_when(&m.wire("changes", &accept.xor(&leaves)), m.wire("counted", &counted));
     draining.next((&ends | &*draining) & !&empty_after);
     y_valid.next(step.select(&leaves, &(&*y_valid & !&y_ready)));
     y_last.next_when(&step, &empty_after);
@@ -185,7 +185,7 @@ impl Top<'_> {
             m.allow(&restart, "UNUSEDSIGNAL", "no stage counts beats");
         }
         let mut value = x.data;
-        let (mut width, mut bits, mut before) = (self.in_w.clone(), hw.in_bits, 0);
+        let (mut width, mut bits, mut before) = (self.in_w.clone(), hw.in_bits, 0_i64);
         for half in &stages.lanes {
             let out = m.wire_later(&format!("lanes_{half}"), uint(&self.lanes * (&width + 1)));
             m.instance(&format!("u_lanes_{half}"), &lane_stage(hw.lanes, bits, *half))
@@ -200,7 +200,7 @@ impl Top<'_> {
             (value, width, bits, before) = ((*out).clone(), &width + 1, bits + 1, before + 1);
         }
         for distance in &stages.beats {
-            let start = (-before as i64).rem_euclid(2 * distance);
+            let start = (-before).rem_euclid(2 * distance);
             let out = m.wire_later(&format!("beats_{distance}"), uint(&self.lanes * (&width + 1)));
             m.instance(&format!("u_beats_{distance}"), &beat_stage(hw.lanes, bits, *distance, start))
                 .param("LANES", &self.lanes)

@@ -240,7 +240,7 @@ fn grid_codes(m: &Module, name: &str, v: &Expr) -> Grid {
     let magnitude = m.wire(&label("magnitude"), &folded.wrapping_add(&one));
     let outlier = m.wire(&label("large"), &magnitude.gt(9));
     let seven = lit(7, uint(3));
-    let normal = m.wire(&label("normal"), &concat(&[&sign, &magnitude.gt(7).select(&seven, &magnitude.slice(0, 3))]));
+    let normal = m.wire(&label("normal"), &concat(&[&sign, &magnitude.gt(7).select(&seven, magnitude.slice(0, 3))]));
     // Above the middle between two magnitudes the larger is nearer; at the middle the smaller is taken.
     let mut code = lit(1, uint(3));
     for (n, pair) in OUTLIERS.windows(2).enumerate() {

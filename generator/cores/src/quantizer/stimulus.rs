@@ -79,7 +79,7 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     add("largest", &[LARGEST], 3, largest, 7, &mixed);
     if unit == 1 {
         add("rows of one beat", &[SINGLES], 40, lanes, 8, &mixed);
-        let ragged = if hw.lanes > 1 && lanes + 1 <= largest { lanes + 1 } else { 1 };
+        let ragged = if hw.lanes > 1 && lanes < largest { lanes + 1 } else { 1 };
         let points: &[&'static str] = if hw.lanes > 1 { &[RAGGED] } else { &[] };
         add("ragged", points, 9, ragged, 9, &mixed);
     }
