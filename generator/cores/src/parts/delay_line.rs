@@ -7,12 +7,17 @@ use bitlathe_spec::Family;
 
 use crate::Cost;
 
-/// Cost of `stages` registers of `width` bits one after the other: without reset three or more of them are a shift-register LUT.
+/// Cost of `stages` registers of `width` bits one after the other, as `techlibs/xilinx/cells_map.v` of Yosys 0.70 maps them: without
+/// reset, three or more are a shift-register LUT of up to 32 stages, two above that; 17 and 33 are one stage too many for it.
 pub fn delay_cost(family: Family, width: i64, stages: i64, reset: bool) -> Cost {
-    if stages >= 3 && !reset && matches!(family, Family::Xcup | Family::Xc7) {
-        return Cost { lutram: width as f64, ..Cost::logic(width as f64, 0.0) };
-    }
-    Cost::logic(0.0, (width * stages) as f64)
+    let (luts, registers) = match (family, stages) {
+        (Family::Ecp5 | Family::Ice40, _) | (_, ..=2) => (0, stages),
+        _ if reset => (0, stages),
+        (_, 17 | 33) => (1, 1),
+        _ => ((stages + 31) / 32, 0),
+    };
+    let sites = (width * luts) as f64;
+    Cost { lutram: sites, ..Cost::logic(sites, (width * registers) as f64) }
 }
 
 /// The line; with `reset` every stage starts at zero, without it the stages map to shift-register look-up tables.

@@ -73,7 +73,7 @@ pub fn block_memory(family: Family, width: i64, depth: i64, exclusive: bool) -> 
     let mut cost = Cost { bram, ..slice_logic(family, width, slices) };
     if !exclusive && matches!(family, Family::Ecp5 | Family::Ice40) {
         let address = address_bits(depth);
-        cost += Cost::logic((width + address + 8) as f64, (2 * width + address + 6) as f64);
+        cost += Cost::logic((width + address + 3) as f64, (2 * width + address + 4) as f64);
     }
     cost
 }
@@ -132,10 +132,9 @@ pub fn select_lut(family: Family, inputs: i64) -> f64 {
         (_, ..=1) => 0.0,
         (_, 2) => 1.0,
         (Family::Xcup | Family::Xc7, 3..=4) => 1.0,
-        (Family::Xcup | Family::Xc7, _) => 0.5 * n - 1.0,
+        (Family::Xcup | Family::Xc7, _) => 0.53 * n - 1.0,
         (_, 3..=4) => 2.0,
-        (Family::Ecp5, _) => 0.75 * n,
-        (Family::Ice40, _) => 0.8 * n,
+        (Family::Ecp5 | Family::Ice40, _) => 0.85 * n - 0.6,
     }
 }
 

@@ -104,7 +104,8 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
         Access::WriteOneToClear | Access::Trigger => 1,
     };
     let bits = f64::from(registers.iter().flat_map(|r| &r.fields).map(stored).sum::<u32>());
-    let written = bounded(registers).count() as f64;
+    let triggers = registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::Trigger);
+    let written = (bounded(registers).count() + triggers.count()) as f64;
     // A limit of one less than a power of two, or from one on, needs no subtraction.
     let comparisons = |f: &bitlathe_spec::Field| u8::from(!(f.max + 1).is_power_of_two()) + u8::from(f.min > 1);
     let comparisons = f64::from(bounded(registers).map(comparisons).sum::<u8>());

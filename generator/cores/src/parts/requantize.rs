@@ -65,6 +65,17 @@ struct Cut {
     up: Expr,
 }
 
+/// Inputs of the lane that a core holds at a constant, so that their registers and arithmetic vanish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tied {
+    /// None.
+    Nothing,
+    /// The zero point, at zero.
+    ZeroPoint,
+    /// The zero point at zero and the multiplier at one.
+    ZeroPointAndMultiplier,
+}
+
 impl RequantizeLane {
     /// Name of the module: everything structural is in it.
     fn name(&self) -> String {
@@ -217,57 +228,162 @@ impl RequantizeLane {
         (*y).clone()
     }
 
-    /// Cost of one lane, from its structure; what decides on saturation was fitted to lanes synthesized alone.
-    pub fn cost(&self, family: Family) -> Cost {
-        let planes = i64::from(self.planes == 2);
-        let width = self.acc_bits + 16 + planes;
-        let near = self.out_bits.max(8) + 2;
-        // One DSP block takes a factor of 26 bits beside the 17 of a signed multiplier; iCE40 makes the product of look-up tables.
-        let blocks = if family == Family::Ice40 { 0 } else { (self.acc_bits + 25) / 26 };
-        let product = match blocks {
-            0 => 48.0 * self.acc_bits as f64 - 60.0,
-            1 => 0.0,
-            _ => self.acc_bits as f64,
-        };
+    /// Cost of `lanes` of them. `own`: each lane has its own parameters; otherwise Yosys merges the registers of the equal ones.
+    pub fn cost(&self, family: Family, lanes: i64, own: bool, tied: Tied) -> Cost {
+        let mut cost = self.without_parameters(family, tied) * lanes as f64;
+        // Lanes with the same shift share what only that decides.
+        if !own && self.shift_bits() > 0 && matches!(family, Family::Xcup | Family::Xc7) {
+            cost.lut -= 0.15 * self.window_lut(family, self.width(tied)) * (lanes - 1) as f64;
+        }
+        // The biased zero point is an adder where the output is narrow.
         let bias = if self.out_bits < 8 { 12.0 } else { 0.0 };
-        let sums = (near + 1) as f64 + bias + planes as f64 * width as f64 + 2.5 * f64::from(u8::from(self.narrow));
-        let lut = product + sums + 3.0 + self.cut_lut(width, near);
-        let waiting = planes * width * (self.batch - 1);
-        let ff = self.product_ff(width) + 8 + 2 * self.out_bits + 1 + waiting;
-        Cost { dsp: blocks as f64, ..Cost::logic(lut, ff as f64) }
+        let zero_point = if tied == Tied::Nothing { Cost::logic(bias, 8.0) } else { Cost::default() };
+        let copies = if own { lanes as f64 } else { 1.0 };
+        cost += zero_point * copies;
+        cost.ff += self.shift_bits() as f64 * copies;
+        cost
     }
 
-    /// LUTs of the cut: the window at run time, the bits above and below it, the random fraction.
-    fn cut_lut(&self, width: i64, near: i64) -> f64 {
-        let stochastic = self.rounding == Rounding::Stochastic;
-        let nearest = matches!(self.rounding, Rounding::HalfEven | Rounding::HalfAway);
-        let random = if stochastic { 15.0 } else { 0.0 };
+    /// Bits of the product or, with planes, of the sum of two.
+    fn width(&self, tied: Tied) -> i64 {
+        let multiplier = if tied == Tied::ZeroPointAndMultiplier { 0 } else { 16 };
+        self.acc_bits + multiplier + i64::from(self.planes == 2)
+    }
+
+    /// Bits near the output's range.
+    fn near(&self) -> i64 {
+        self.out_bits.max(8) + 2
+    }
+
+    /// Bits of a run-time shift that reach a level of [`window_shift`].
+    pub fn shift_bits(&self) -> i64 {
         match self.shift {
-            Shift::Constant(s) => {
-                let above = (width - s - near).max(0) as f64 / 5.0;
-                random + above + if nearest { 1.0 + s as f64 / 5.0 } else { 0.0 }
-            }
-            Shift::Range(_, hi) => {
-                let window = (near + if stochastic { 16 } else { 1 }) as f64;
-                let sides = if nearest { 1.0 } else { 0.6 };
-                let coarse = if hi >= 16 { window + 15.0 + 0.8 * sides * width as f64 } else { 5.0 };
-                let middle = if hi >= 4 { window + 3.0 + 15.0 * sides } else { 4.0 };
-                3.0 * random + coarse + middle + window + 8.0 * sides
-            }
+            Shift::Constant(_) => 0,
+            Shift::Range(_, ..=3) => 2,
+            Shift::Range(_, ..=15) => 4,
+            Shift::Range(..) => SHIFT_W,
         }
     }
 
-    /// Flip-flops of the product, as far as the rounding looks below the cut, of the shift and of the random number.
-    fn product_ff(&self, width: i64) -> i64 {
-        let random = if self.rounding == Rounding::Stochastic { 16 } else { 0 };
-        let Shift::Constant(s) = self.shift else { return width + 6 + random };
-        let dropped = match self.rounding {
-            Rounding::HalfEven | Rounding::HalfAway => 0,
-            Rounding::HalfUp => s - 1,
-            Rounding::Floor => s,
-            Rounding::Stochastic => s - 16,
+    /// Random bits that meet a bit of the product.
+    pub fn random_bits(&self) -> i64 {
+        let reach = match self.shift {
+            Shift::Constant(s) => s,
+            Shift::Range(..) => (1 << self.shift_bits()) - 1,
         };
-        width - dropped.clamp(0, width) + random
+        if self.rounding == Rounding::Stochastic { reach.min(16) } else { 0 }
+    }
+
+    /// DSP blocks of the product, and whether it is parted: the accumulator is wider than a block's factor. A rest of two bits becomes
+    /// LUTs on ECP5; on iCE40 the whole product does.
+    fn blocks(&self, family: Family, tied: Tied) -> (i64, bool) {
+        let widest = match family {
+            _ if tied == Tied::ZeroPointAndMultiplier => return (0, false),
+            Family::Xcup => 27,
+            Family::Xc7 => 25,
+            Family::Ecp5 => 18,
+            Family::Ice40 => return (0, false),
+        };
+        let parted = self.acc_bits > widest;
+        let rest_in_lut = family == Family::Ecp5 && self.acc_bits == widest + 1;
+        (1 + i64::from(parted && !rest_in_lut), parted)
+    }
+
+    /// A lane but for its parameters. The weights of the counted bits were fitted to thirty lanes a family, synthesized alone.
+    fn without_parameters(&self, family: Family, tied: Tied) -> Cost {
+        let (acc, width) = (self.acc_bits as f64, self.width(tied));
+        let (dsp, parted) = self.blocks(family, tied);
+        let (whole, join, once, planes) = match family {
+            Family::Xcup | Family::Xc7 => (0.0, acc, 4.0, 1.2),
+            Family::Ecp5 => (0.0, if dsp == 1 { 57.0 } else { 22.0 }, 2.0, 1.5),
+            Family::Ice40 => (49.3 * acc - 60.0, 0.0, -3.0, 2.6),
+        };
+        let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
+        // With a constant in place of the zero point, the carry chain takes the value without a look-up table.
+        let sum = match self.shift {
+            _ if tied != Tied::Nothing => 0,
+            Shift::Constant(s) => self.near().min((width - s).max(0)) + 1,
+            Shift::Range(..) => self.near() + 1,
+        };
+        let lut = given(tied != Tied::ZeroPointAndMultiplier, whole)
+            + given(parted, join)
+            + given(self.planes == 2, planes * width as f64)
+            + sum as f64
+            + once
+            + given(self.narrow, 2.0)
+            + match self.shift {
+                Shift::Constant(s) => self.constant_cut_lut(family, tied, s),
+                Shift::Range(..) => self.window_lut(family, width),
+            };
+        let waiting = if self.planes == 2 { width * (self.batch - 1) } else { 0 };
+        let ff = self.product_ff(width) + self.random_bits() + 2 * self.out_bits + 1 + waiting;
+        Cost { dsp: dsp as f64, ..Cost::logic(lut, ff as f64) }
+    }
+
+    fn rounds_to_nearest(&self) -> bool {
+        matches!(self.rounding, Rounding::HalfEven | Rounding::HalfAway)
+    }
+
+    /// LUTs of a cut at a constant: the bits above the window, the sticky bit, the random fraction.
+    fn constant_cut_lut(&self, family: Family, tied: Tied, s: i64) -> f64 {
+        let (above, sticky, random) = match family {
+            Family::Xcup | Family::Xc7 => {
+                let above = match tied {
+                    Tied::Nothing => 0.25,
+                    Tied::ZeroPoint => 0.4,
+                    Tied::ZeroPointAndMultiplier => 0.6,
+                };
+                (above, 0.2, 1.0)
+            }
+            Family::Ecp5 => (1.3, 1.0, 1.4),
+            Family::Ice40 => (0.3, 0.6, 0.8),
+        };
+        let beyond = (self.width(tied) - s - self.near()).max(0) as f64;
+        let below = if self.rounds_to_nearest() && s > 0 { 5 + s } else { 0 };
+        above * beyond + sticky * below as f64 + random * self.random_bits() as f64
+    }
+
+    /// LUTs of a cut at run time, level by level as [`window_shift`] builds it: multiplexers that keep the window, the bits that leave
+    /// above and, where the rounding looks at them, below.
+    fn window_lut(&self, family: Family, width: i64) -> f64 {
+        let fraction = if self.rounding == Rounding::Stochastic { 16 } else { 1 };
+        let window = self.near() + fraction;
+        let (mut value, mut reach) = (width + fraction, 0);
+        let (mut kept_bits, mut above_bits, mut below_bits) = (0, 0, 0);
+        for (level, step) in [(6, 16), (4, 4), (2, 1)] {
+            let kept = value.min(window + step - 1);
+            above_bits += value - kept;
+            value = kept;
+            if level <= self.shift_bits() {
+                reach += 3 * step;
+                // Bits of the fraction that no product reaches stay zero.
+                kept_bits += kept - (fraction - reach).max(0);
+                below_bits += if self.rounds_to_nearest() { width.min(3 * step) } else { 0 };
+            }
+        }
+        let (keep, above, below, random, once) = match family {
+            Family::Xcup | Family::Xc7 => (1.35, 0.8, 0.38, 1.65, -16.0),
+            Family::Ecp5 => (3.0, 2.2, 1.4, -1.1, -14.0),
+            Family::Ice40 => (2.1, -0.2, 0.6, 0.3, 0.0),
+        };
+        let weigh = |weight: f64, bits: i64| weight * bits as f64;
+        weigh(keep, kept_bits)
+            + weigh(above, above_bits)
+            + weigh(below, below_bits)
+            + weigh(random, self.random_bits())
+            + once
+    }
+
+    /// Flip-flops of the product, as far as the rounding looks below the cut; a sum of planes keeps everything.
+    fn product_ff(&self, width: i64) -> i64 {
+        let dropped = match (self.shift, self.rounding) {
+            (Shift::Range(..), _) | (_, Rounding::HalfEven | Rounding::HalfAway) => 0,
+            _ if self.planes == 2 => 0,
+            (Shift::Constant(s), Rounding::HalfUp) => s - 1,
+            (Shift::Constant(s), Rounding::Floor) => s,
+            (Shift::Constant(s), Rounding::Stochastic) => s - 16,
+        };
+        width - dropped.clamp(0, width)
     }
 }
 

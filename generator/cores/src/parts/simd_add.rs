@@ -231,11 +231,15 @@ impl SimdSum {
         m.finish()
     }
 
+    /// Registers in which the later ones of `operands` wait for the sum from below.
+    fn waiting(self, operands: i64) -> f64 {
+        let wait = |step: i64| step * (operands - 2 * step).clamp(0, 2) * self.width;
+        (self.rows * (1..self.steps()).map(wait).sum::<i64>()) as f64
+    }
+
     /// Cost of all rows; without split adders that of the behavioural form.
     pub fn cost(self, family: Family) -> Cost {
-        let waits = |step: i64| step * (self.operands - 2 * step).min(2) * self.width;
-        let row = Cost { ff: (1..self.steps()).map(waits).sum::<i64>() as f64, ..Cost::default() };
-        let mut sum = row * self.rows as f64;
+        let mut sum = Cost { ff: self.waiting(self.operands), ..Cost::default() };
         if splits(family) {
             let lanes = lanes(&Dim::from(self.sum_bits)).value();
             sum.dsp = ((self.rows + lanes - 1) / lanes * self.steps()) as f64;
@@ -408,9 +412,13 @@ impl SimdTree {
 
     /// Cost of all rows.
     pub fn cost(self, family: Family) -> Cost {
-        let mut sum = Cost::default();
+        let (mut sum, mut values) = (Cost::default(), self.values);
         for (column, groups) in self.levels() {
             sum += column.cost(family) * groups as f64;
+            // The zeros that fill up the last column need no registers.
+            let present = values - column.operands * (groups - 1);
+            sum.ff += column.waiting(present) - column.waiting(column.operands);
+            values = groups;
         }
         sum
     }

@@ -37,6 +37,11 @@ impl ElementName {
         }
     }
 
+    /// Octaves below the largest one that the exponent tells apart.
+    pub fn octaves(self) -> i64 {
+        self.format().octaves
+    }
+
     /// Bits of a code.
     pub fn bits(self) -> i64 {
         1 + clog2(self.format().largest + 1)

@@ -98,11 +98,26 @@ fn acts(config: &Value, table: &str, key: &str) -> bool {
     reads && !idle
 }
 
+/// Whether a constant shift leaves the scaled value bits enough for its output: beyond, synthesis would find constants.
+fn fills_its_output(c: &Value) -> bool {
+    let bits = |table: &str| c[table]["bits"].as_u64().unwrap_or_default();
+    let product = match c["method"]["name"].as_str() {
+        Some("requant" | "dual-scale" | "iqr" | "ovp") => bits("input") + 16,
+        Some("pot" | "stochastic") => bits("input"),
+        _ => return true,
+    };
+    c["output"]["shift"].as_u64().is_none_or(|shift| shift + bits("output") <= product)
+}
+
 /// A config of realistic size.
 pub fn random_config(_: &Target, r: &mut Random) -> Value {
     let space = space();
-    let mut c = space.config(&space.draw(r), "");
-    c["shape"]["c_max"] = json!(1024 + r.below(4096));
-    c["parallel"]["lanes"] = json!(1u64 << (2 + r.below(4)));
-    c
+    loop {
+        let mut c = space.config(&space.draw(r), "");
+        c["shape"]["c_max"] = json!(1024 + r.below(4096));
+        c["parallel"]["lanes"] = json!(1u64 << (2 + r.below(4)));
+        if fills_its_output(&c) {
+            return c;
+        }
+    }
 }

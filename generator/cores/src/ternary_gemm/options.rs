@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::TernaryGemm;
 use crate::pairwise::{OptionValues, Space};
+use crate::parts::simd_add::splits;
 use crate::random::Random;
 use crate::room::legal;
 
@@ -129,13 +130,14 @@ pub fn random_config(target: &Target, r: &mut Random) -> Value {
     // Within the bits of the smallest product that a draw can have: beyond them the outputs would be constant.
     let low = r.below(12);
     let shift = if r.below(3) == 0 { json!([low, low + 1 + r.below(12)]) } else { json!(8 + r.below(17)) };
+    let tree = if splits(target.family) { of(r, &["fabric", "fabric", "dsp"]) } else { "fabric" };
     json!({
         "target": {}, "shape": {"k_max": between(r, size.k_max), "m_max": between(r, size.m_max)},
         "act": {"bits": r.pick(&[4, 8, 8, 16]).unwrap_or(8)},
         "parallel": {
             "k_lanes": between(r, size.k_lanes), "m_lanes": between(r, size.m_lanes), "batch": r.pick(&[1, 1, 2]).unwrap_or(1),
         },
-        "lookup": {"style": of(r, &["lutram", "lutram", "mux", "addsub", "multiply"]), "group": 2 + r.below(3)},
+        "lookup": {"style": of(r, &["lutram", "lutram", "mux", "addsub", "multiply"]), "group": 2 + r.below(3), "tree": tree},
         "weights": {
             "encoding": of(r, &["trit2", "index5", "byte5", "sherry5"]),
             "source": of(r, &["stream", "stream", "stream", "resident"]), "planes": r.pick(&[1, 1, 1, 2]).unwrap_or(1),

@@ -855,6 +855,8 @@ impl<'a> Top<'a> {
         }
         m.generate_for("g_requantize", &p.rows, |i| {
             let sum = m.wire("sum", &beat.tile.lane(i, &p.acc).as_signed());
+            // A wire of its own: Yosys 0.70 fails on a port that takes `$signed` of a whole vector, as with one row.
+            let zero_point = m.wire("zero_point", &zp.lane(i, &Dim::from(8)).as_signed());
             let mut lane = m
                 .instance("u_lane", &unit)
                 .param("ACC_W", &p.acc)
@@ -862,7 +864,7 @@ impl<'a> Top<'a> {
                 .input("en_i", en)
                 .input("acc_i", &sum)
                 .input("mult_i", &mult.lane(i, &Dim::from(16)))
-                .input("zp_i", &zp.lane(i, &Dim::from(8)).as_signed());
+                .input("zp_i", &zero_point);
             if let Some(s) = &shift {
                 lane = lane.input("shift_i", &s.slice(i * 8, 6));
             }

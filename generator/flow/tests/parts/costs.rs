@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bitlathe_cores::Cost;
-use bitlathe_cores::parts::requantize::{RequantizeLane, Shift};
+use bitlathe_cores::parts::requantize::{RequantizeLane, Shift, Tied};
 use bitlathe_cores::parts::{
     buffer, delay_line, divider, fifo, lfsr, max_tree, normalise, register_file, replay, stream_register, sum_tree,
     width_converter,
@@ -30,7 +30,8 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         lane(26, Shift::Range(0, 31), Rounding::Stochastic, 8),
         lane(32, Shift::Constant(20), Rounding::Floor, 16),
     ];
-    let mut out: Vec<(Rc<Unit>, Cost)> = lanes.iter().map(|l| (l.unit(), l.cost(FAMILY))).collect();
+    let mut out: Vec<(Rc<Unit>, Cost)> =
+        lanes.iter().map(|l| (l.unit(), l.cost(FAMILY, 1, true, Tied::Nothing))).collect();
     for (width, depth) in [(16, 32), (34, 40), (66, 512)] {
         out.push((buffer::buffer(width, depth), buffer::cost(width, depth, FAMILY)));
     }
@@ -46,7 +47,10 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
     out.push((width_converter::narrow_converter(8, 6), width_converter::narrow_cost(8, 6, FAMILY)));
     out.push((width_converter::widen_converter(8, 6), width_converter::widen_cost(8, 6, FAMILY)));
     out.push((lfsr::lfsr16(), lfsr::lfsr_cost()));
-    out.push((delay_line::delay_line(16, 5, false), delay_line::delay_cost(FAMILY, 16, 5, false)));
+    for stages in [5, 17, 40] {
+        let cost = delay_line::delay_cost(FAMILY, 16, stages, false);
+        out.push((delay_line::delay_line(16, stages, false), cost));
+    }
     out.push((replay::replay_buffer(40, 600, false), replay::replay_cost(FAMILY, 40, 600, false)));
     let map = registers::map();
     out.push((

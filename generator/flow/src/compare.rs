@@ -1,0 +1,60 @@
+//! Holds the cost model of a core against Yosys; the example `cost_model` and the tests of the model judge by it.
+
+use bitlathe_cores::{Core, Cost};
+use thiserror::Error;
+
+use crate::generate::{self, GenerateError};
+use crate::synth::{SynthError, SynthRequest, synthesize};
+use crate::tools::Tools;
+
+/// Resources of a whole core on its target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What the cost model says.
+    pub predicted: Cost,
+    /// What Yosys makes of it.
+    pub measured: Cost,
+}
+
+/// Why there is nothing to compare.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum CompareError {
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    #[error(transparent)]
+    Synth(#[from] SynthError),
+}
+
+impl Comparison {
+    /// Relative errors of the predicted LUT sites and flip-flops.
+    pub fn errors(&self) -> [f64; 2] {
+        let error = |predicted: f64, measured: f64| predicted / measured - 1.0;
+        [error(self.predicted.lut, self.measured.lut), error(self.predicted.ff, self.measured.ff)]
+    }
+
+    /// Whether LUT sites and flip-flops are predicted within 10 %.
+    pub fn holds(&self) -> bool {
+        self.errors().iter().all(|e| e.abs() <= 0.1)
+    }
+}
+
+/// Synthesizes a core for the family of its target, or takes the result from the cache.
+pub fn compare(core: &dyn Core, tools: &Tools) -> Result<Comparison, CompareError> {
+    let family = core.target().family;
+    let mut predicted = Cost::default();
+    core.cost(family).into_iter().for_each(|p| predicted += p.cost);
+    let rtl = generate::print(core)?;
+    let top = core.interface().top;
+    let request = SynthRequest { nodsp: !core.infers_dsp(family), ..SynthRequest::new(&rtl.files, &top, family) };
+    let r = synthesize(&request, tools)?;
+    let measured = Cost {
+        lut: r.lut as f64,
+        lutram: r.lutram as f64,
+        ff: r.ff as f64,
+        dsp: r.dsp as f64,
+        bram: r.bram,
+        uram: r.uram as f64,
+    };
+    Ok(Comparison { predicted, measured })
+}
