@@ -12,7 +12,7 @@ use super::config::ElementName;
 use super::front::Span;
 use super::iqr::SecondWalk;
 use super::lanes::{outlier_pair, region_lane, stochastic_lane};
-use super::walk::{column_bits, row_walk};
+use crate::parts::row_walk::{column_bits, row_walk};
 use crate::parts::delay_line::delay_line;
 use crate::parts::lfsr;
 use crate::parts::register_file::register_file;
