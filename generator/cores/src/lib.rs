@@ -7,6 +7,7 @@ mod pairwise;
 pub mod parts;
 pub mod quantizer;
 pub mod random;
+pub mod softmax;
 pub mod ternary_gemm;
 
 pub use crate::core::*;

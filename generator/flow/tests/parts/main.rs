@@ -9,6 +9,7 @@ mod random_numbers;
 mod registers;
 mod replay;
 mod requantize;
+mod softmax_exp;
 mod streams;
 mod tables;
 

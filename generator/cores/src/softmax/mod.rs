@@ -1,0 +1,3 @@
+//! The core `softmax`: rows of integers in, probabilities out.
+
+pub mod exponential;
