@@ -14,5 +14,5 @@ pub use crate::core::*;
 
 /// Every kind of core, in the order in which `bitlathe list` shows them.
 pub fn kinds() -> &'static [&'static dyn Kind] {
-    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer]
+    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer, &softmax::Softmax]
 }

@@ -8,8 +8,11 @@ use bitlathe_spec::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::exponential::{Maximum, Stage};
+use super::hardware::{Hardware, Online, Walk};
 use crate::Issue;
-use crate::common::{TargetTable, check_name, check_target, issue};
+use crate::common::{TargetTable, check_name, check_target, issue, top_module};
+use crate::parts::carry::implementation;
 
 /// Softmax over rows of integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,7 +90,7 @@ pub enum RuntimeName {
 #[serde(deny_unknown_fields)]
 pub struct ParallelTable {
     /// Elements taken a cycle.
-    #[schemars(range(min = 1, max = 256))]
+    #[schemars(range(min = 1, max = 64))]
     pub lanes: u32,
 }
 
@@ -199,10 +202,24 @@ pub struct Derived {
     pub passes: Passes,
     /// What leaves.
     pub output: Output,
+    /// e(d) at the scale, or with the largest constants that a job may give.
+    pub exponential: Exponential,
     /// Largest exponential and sum over every legal scale.
     pub widths: Widths,
+    /// Numbers of the hardware.
+    pub hardware: Hardware,
     /// Warnings.
     pub warnings: Vec<Issue>,
+}
+
+impl Derived {
+    /// The scale of the config, where it has one; the method's own where a method has one.
+    pub fn scale(&self) -> Option<f64> {
+        match self.config.input.scale {
+            ScaleValue::Fixed(scale) => Some(self.method.own_scale().unwrap_or(scale)),
+            ScaleValue::Job(_) => None,
+        }
+    }
 }
 
 /// Bits of the registers that hold o and b of `linmax` and o of `shiftmax`, where the job gives the scale.
@@ -231,15 +248,57 @@ impl Config {
         };
         let model = Softmax { exponential, passes, output, n_max: self.shape.n_max as usize };
         let widths = model.widths().map_err(|e| vec![self.too_wide(&e)])?;
+        let hardware = self.hardware(target, method, &model.exponential)?;
         let warnings = self.warnings(&model);
-        Ok(Derived { config: self.clone(), target, method, passes, output, widths, warnings })
+        let exponential = model.exponential;
+        Ok(Derived { config: self.clone(), target, method, passes, output, exponential, widths, hardware, warnings })
+    }
+
+    fn hardware(
+        &self,
+        target: &Target,
+        method: Method,
+        exponential: &Exponential,
+    ) -> Result<Hardware, Vec<Issue>> {
+        let (walk, online) = match (self.passes.count, method) {
+            (3, _) => (Walk::Three, None),
+            (2, Method::Base2 { octave_bits, .. }) => (Walk::Two, Some(Online::Octaves(octave_bits.into()))),
+            (2, _) => (Walk::Two, Some(Online::Ita)),
+            (_, Method::Base2 { octave_bits, .. }) => (Walk::One, Some(Online::Octaves(octave_bits.into()))),
+            _ => (Walk::Three, None),
+        };
+        let maximum = if matches!(online, Some(Online::Octaves(_))) { Maximum::Octave } else { Maximum::Element };
+        let (scale, runtime) = match self.input.scale {
+            ScaleValue::Fixed(scale) => (Some(scale), false),
+            ScaleValue::Job(_) => (None, true),
+        };
+        let (in_bits, lanes) = (self.input.bits.into(), self.parallel.lanes.into());
+        let stage = Stage::new(method, scale, maximum, in_bits, lanes)
+            .map_err(|e| vec![issue("C046", "input.scale", e.to_string(), "another scale".into())])?;
+        Ok(Hardware {
+            top: top_module(&self.name),
+            lanes,
+            n_max: self.shape.n_max.into(),
+            in_bits,
+            walk,
+            online,
+            output: self.output(),
+            least_sum_bits: least_sum_bits(exponential, walk, runtime),
+            stage,
+            implementation: implementation(target.family),
+        })
     }
 
     fn check_lanes(&self, issues: &mut Vec<Issue>) {
         let (lanes, most) = (self.parallel.lanes, self.shape.n_max);
-        if lanes > most && self.method.name != MethodName::ItaMax {
+        if lanes > most {
             let message = format!("{lanes} lanes for rows of at most {most} elements leave lanes that never work");
-            issues.push(issue("C005", "parallel.lanes", message, format!("{most} or fewer")));
+            // The lanes of itamax are part of its definition.
+            let (path, help) = match self.method.name {
+                MethodName::ItaMax => ("shape.n_max", format!("n_max = {lanes} or more")),
+                _ => ("parallel.lanes", format!("{most} or fewer")),
+            };
+            issues.push(issue("C005", path, message, help));
         }
     }
 
@@ -431,6 +490,19 @@ impl Config {
     }
 }
 
+/// Bits of the least sum that a row can have: that of its largest element alone.
+fn least_sum_bits(exponential: &Exponential, walk: Walk, runtime: bool) -> i64 {
+    let least = match exponential {
+        // The maximum may lie almost an octave above the largest element.
+        Exponential::Base2(base2) if walk != Walk::Three => base2.values.last().copied().unwrap_or(1),
+        // The least constants are ones.
+        Exponential::LinMax(LinMax { n, .. }) | Exponential::ShiftMax(ShiftMax { n, .. }) if runtime => 1 << n,
+        Exponential::IBert(IBert { n, .. }) if runtime => 1 << n,
+        other => other.largest(),
+    };
+    i64::from(u64::BITS - least.leading_zeros())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -477,7 +549,7 @@ mod tests {
         let (one, two) = (("passes.count", json!(1)), ("passes.count", json!(2)));
         refused(
             "exp-table",
-            &[("parallel.lanes", json!(256)), ("shape.n_max", json!(8))],
+            &[("parallel.lanes", json!(64)), ("shape.n_max", json!(8))],
             "C005",
             "parallel.lanes",
             "8 or",

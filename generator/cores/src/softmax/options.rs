@@ -1,0 +1,107 @@
+//! Configs made by program: the starter for `new`, a cover of all legal pairs of options, random ones for judging the cost model.
+
+use bitlathe_spec::{Family, Target};
+use serde_json::{Value, json};
+
+use super::config::Config;
+use crate::pairwise::{OptionValues, Space};
+use crate::random::Random;
+
+/// A commented config for a target.
+pub fn starter(target: &Target) -> String {
+    let lanes = match target.family {
+        Family::Xcup | Family::Xc7 => 16,
+        Family::Ecp5 => 8,
+        Family::Ice40 => 2,
+    };
+    format!(
+        r#"# Softmax over rows: y[r, c] = exp(scale * x[r, c]) / sum of its row, in 2^-8.
+kind = "softmax"
+name = "my-softmax"
+
+[target]
+name = "{}"
+
+[shape]
+n_max = 256             # longest row; any length from 1 to this at run time
+
+[input]
+bits = 8                # bits of a logit: 8, 16 or 32
+scale = 0.05            # real value of one step, or "runtime"
+
+[parallel]
+lanes = {lanes}              # elements a cycle
+
+[method]
+name = "exp-table"      # exp-table, base2, pwl, linmax-plus, linmax, ibert, shiftmax or itamax
+fraction_bits = 18      # width W of exp-table, base2, pwl and linmax-plus
+
+[passes]
+count = 3               # 2 or 1 with base2, 2 with itamax
+
+[output]
+kind = "u8"             # u8, u16, log2-4 or raw
+"#,
+        target.name
+    )
+}
+
+fn all_options() -> Vec<OptionValues> {
+    let v = |values: &[&str]| values.iter().map(|s| json!(s)).collect::<Vec<_>>();
+    let n = |values: &[i64]| values.iter().map(|s| json!(s)).collect::<Vec<_>>();
+    vec![
+        ("method", "name", v(&["exp-table", "base2"])),
+        ("passes", "count", n(&[3, 2, 1])),
+        ("output", "kind", v(&["u8", "u16", "log2-4", "raw"])),
+        ("input", "bits", n(&[8, 16, 32])),
+        ("input", "scale", vec![json!(0.05), json!(0.0866), json!(0.0433)]),
+        ("parallel", "lanes", n(&[4, 1, 3, 16])),
+        ("shape", "n_max", n(&[70, 19, 300])),
+    ]
+}
+
+/// All options with what decides whether they are legal together.
+pub fn space() -> Space<'static> {
+    Space {
+        options: all_options(),
+        base: |name| {
+            json!({
+                "kind": "softmax", "name": name, "target": {"name": "kv260"}, "shape": {},
+                "input": {}, "parallel": {}, "method": {}, "passes": {}, "output": {},
+            })
+        },
+        legal: &legal,
+        acts,
+        decide: &["name", "count", "scale", "kind", "lanes", "bits"],
+    }
+}
+
+fn legal(c: &Value) -> bool {
+    serde_json::from_value::<Config>(c.clone()).is_ok_and(|c| c.derive().is_ok())
+}
+
+/// Whether the method reads an option.
+fn acts(_: &Value, _: &str, _: &str) -> bool {
+    true
+}
+
+/// Configs that together try every pair of option values that some legal config tries.
+pub fn legal_pairs() -> Vec<Value> {
+    space().cover()
+}
+
+/// Legal configs of realistic size.
+pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
+    let (space, mut r) = (space(), Random::new(seed));
+    let mut out = vec![];
+    while out.len() < count {
+        let mut c = space.config(&space.draw(&mut r), &format!("random{}", out.len()));
+        c["target"]["name"] = json!(target.name);
+        c["shape"]["n_max"] = json!(256 + r.below(3840));
+        c["parallel"]["lanes"] = json!(1u64 << (2 + r.below(4)));
+        if legal(&c) {
+            out.push(c);
+        }
+    }
+    out
+}
