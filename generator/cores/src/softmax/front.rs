@@ -138,7 +138,7 @@ pub fn row_maximum(lanes: i64, in_bits: i64, slots_log2: i64) -> Rc<Unit> {
         .clock(&ck)
         .input("s_valid_i", &done)
         .output("s_ready_o", &room)
-        .input("s_data_i", &running.as_unsigned())
+        .input("s_data_i", &m.wire("word", &running.as_unsigned()))
         .output("m_valid_o", &valid)
         .input("m_ready_i", &ready)
         .output("m_data_o", &max)

@@ -7,6 +7,10 @@ use super::front;
 use super::lanes;
 use super::scale;
 use super::sum;
+use crate::parts::buffer;
+
+/// Beats of one bank of look-up-table memory.
+const LUT_MEMORY_BEATS: i64 = 32;
 
 /// Walks over a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +158,13 @@ impl Hardware {
 
     /// Beats that wait before or behind the exponentials.
     pub fn depth(&self) -> i64 {
-        self.beats_max() + self.slack()
+        (self.beats_max() + self.slack()).max(self.least_depth())
+    }
+
+    /// A buffer that is more than one bank of look-up-table memory deep is made deep enough for block memory, of which a row of
+    /// beats takes no more for it.
+    pub fn least_depth(&self) -> i64 {
+        if self.beats_max() + self.slack() > LUT_MEMORY_BEATS { buffer::BLOCK_FROM } else { 2 }
     }
 }
 

@@ -72,6 +72,8 @@ struct Top<'a> {
     e_w: Dim,
     sum_w: Dim,
     imp: Option<Dim>,
+    /// Beats of a buffer: a row, and what rows shorter than a reciprocal pile up.
+    depth: Dim,
     fields: Vec<(String, Expr)>,
 }
 
@@ -136,7 +138,9 @@ impl<'a> Top<'a> {
         let products = matches!(hw.row_scale(), RowScale::Reciprocal(_));
         let imp = products.then(|| impl_param(&m, hw.implementation));
         let ck = m.clock();
-        Self { hw, interface, m, ck, lanes, in_w, n_max, e_w, sum_w, imp, fields: vec![] }
+        let depth = (n_max.ceil_div(&lanes) + hw.slack()).larger(hw.least_depth());
+        let depth = if hw.walk == Walk::One { depth } else { m.localparam("DEPTH", depth) };
+        Self { hw, interface, m, ck, lanes, in_w, n_max, e_w, sum_w, imp, depth, fields: vec![] }
     }
 
     fn build(mut self) -> Rc<Unit> {
@@ -291,15 +295,10 @@ impl<'a> Top<'a> {
         }
     }
 
-    /// Beats of a buffer: a row, and what rows shorter than a reciprocal pile up.
-    fn depth(&self) -> Dim {
-        self.n_max.ceil_div(&self.lanes) + self.hw.slack()
-    }
-
     /// x behind a buffer.
     fn buffered_x(&self, x: &Taken) -> Waiting {
         self.m.comment("Elements wait");
-        self.waiting("elements", &self.depth(), &x.offered, &x.room, [&x.data, &x.end, &x.last])
+        self.waiting("elements", &self.depth, &x.offered, &x.room, [&x.data, &x.end, &x.last])
     }
 
     /// Exponentials, under an enable.
@@ -468,11 +467,10 @@ impl<'a> Top<'a> {
         m.comment("Exponentials wait");
         let never_full = self.wire("kept_room", 1);
         m.allow(&never_full, "UNUSEDSIGNAL", "a beat moves only when there is room for it");
-        let depth = self.depth();
-        let waiting = self.waiting("kept", &depth, &exp.valid, &never_full, [&exp.e, &exp.end, &exp.last]);
+        let waiting = self.waiting("kept", &self.depth, &exp.valid, &never_full, [&exp.e, &exp.end, &exp.last]);
         let scales = self.scales(sums);
         let go = self.last_walk(&scales, &waiting);
-        room.drive(self.open("kept_beats", &depth, &exp.take, &go.take));
+        room.drive(self.open("kept_beats", &self.depth, &exp.take, &go.take));
         free.drive(self.slots("sums", &exp.load, &go.load));
     }
 
@@ -674,6 +672,7 @@ impl<'a> Top<'a> {
         let half = m.wire("half", &m.wire("first_half", &top_half).shr(&concat(&[&step, &lit(0, uint(3))])));
         let addend = self.ck.reg("addend_q", uint(&pw));
         addend.next_when(en, m.wire("middle", &middle).wrapping_add(&half));
+        let addend = m.wire("addend", &addend.as_signed());
         let late = self.delayed("late_step", en, &step, lanes::latency(RowScale::Reciprocal(bits)) - 1, false);
 
         let y = self.wire("y_lanes", &self.lanes * bits);
@@ -691,7 +690,7 @@ impl<'a> Top<'a> {
                 .input("en_i", en)
                 .input("e_i", &e.lane(i, &self.e_w))
                 .input("factor_i", &factor)
-                .input("addend_i", &addend.as_signed())
+                .input("addend_i", &addend)
                 .input("step_i", &late)
                 .output_part("y_o", &y, i * bits, bits)
                 .done();
