@@ -213,10 +213,10 @@ pub fn running_maximum(lanes: i64, in_bits: i64, online: Online) -> Rc<Unit> {
     let drop = ck.reg("drop_q", uint(DROP_BITS));
     let octaves = online.drop(&m, &growth);
     drop.next_when(&present, grows.select(&octaves, 0));
-    for (name, value) in [("valid", &present), ("end", &end)] {
-        let q = ck.reg(&format!("{name}_q"), bit()).reset_to(0);
+    for (name, port, value) in [("valid_q", "valid_o", &present), ("row_ends_q", "end_o", &end)] {
+        let q = ck.reg(name, bit()).reset_to(0);
         q.next(value);
-        m.output(&format!("{name}_o"), &q);
+        m.output(port, &q);
     }
     m.output("max_o", &max);
     m.output("drop_o", &drop);

@@ -34,7 +34,8 @@ impl Hardware {
             e_bits: self.stage.e_bits(),
             sum_bits: self.sum_bits(),
             slots_log2: self.slots_log2(),
-            online: self.online.map(|o| (o, o.max_bits(self.in_bits))),
+            online: self.online,
+            max_bits: self.online.filter(|_| self.waits_for_sum()).map(|o| o.max_bits(self.in_bits)),
         }
     }
 
@@ -82,8 +83,9 @@ struct Taken {
     accept: Wire,
     /// Room for a beat: driven by who keeps it.
     room: Wire,
-    /// A beat is offered and its row may start.
-    offered: Expr,
+    /// A beat comes in, and its row may start.
+    valid: Expr,
+    may: Expr,
     data: Expr,
     mask: Expr,
     end: Expr,
@@ -253,11 +255,10 @@ impl<'a> Top<'a> {
         let may = m.wire("may", &(!&*first | &*slot));
         ready.drive(&may & &*room);
         accept.drive(&x.valid & &*ready);
-        let offered = m.wire("offered", &(&x.valid & &may));
         let starts = m.wire("starts", &(&*accept & &*first));
         let last = x.last.unwrap_or_else(|| lit(0, bit()));
         let e = |w: &Wire| (**w).clone();
-        Taken { offered, data: x.data, mask: e(&mask), end: e(&end), last, starts, slot, accept, room }
+        Taken { valid: x.valid, may, data: x.data, mask: e(&mask), end: e(&end), last, starts, slot, accept, room }
     }
 
     /// The mask of a row's last beat, which is the same for all rows of a job.
@@ -298,7 +299,8 @@ impl<'a> Top<'a> {
     /// x behind a buffer.
     fn buffered_x(&self, x: &Taken) -> Waiting {
         self.m.comment("Elements wait");
-        self.waiting("elements", &self.depth, &x.offered, &x.room, [&x.data, &x.end, &x.last])
+        let offered = self.m.wire("offered", &(&x.valid & &x.may));
+        self.waiting("elements", &self.depth, &offered, &x.room, [&x.data, &x.end, &x.last])
     }
 
     /// Exponentials, under an enable.
@@ -335,9 +337,12 @@ impl<'a> Top<'a> {
             .param("SLOTS_W", self.hw.slots_log2());
         if let (Some((max, drop)), Some(online)) = (running, self.hw.online) {
             let max_w = self.max_w(online);
-            let late = self.wire("sum_max", &max_w);
-            i = i.param("MAX_W", &max_w).input("drop_i", drop).input("max_i", max).output("max_o", &late);
-            words.push(("max", (*late).clone()));
+            i = i.input("drop_i", drop);
+            if self.hw.waits_for_sum() {
+                let late = self.wire("sum_max", &max_w);
+                i = i.param("MAX_W", &max_w).input("max_i", max).output("max_o", &late);
+                words.push(("max", (*late).clone()));
+            }
         }
         i.clock(&self.ck)
             .input("valid_i", valid)

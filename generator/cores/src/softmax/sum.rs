@@ -26,31 +26,33 @@ pub struct RowSum {
     pub sum_bits: i64,
     /// log2 of the sums that may wait.
     pub slots_log2: i64,
-    /// Rescaling, with the bits of the maximum that travels along.
-    pub online: Option<(Online, i64)>,
+    /// Rescaling.
+    pub online: Option<Online>,
+    /// Bits of the maximum that travels along, where somebody wants it.
+    pub max_bits: Option<i64>,
 }
 
 impl RowSum {
     /// Bits of a word of the queue: the sum, and the row's maximum above it.
     pub fn word_bits(&self) -> i64 {
-        self.sum_bits + self.online.map_or(0, |(_, bits)| bits)
+        self.sum_bits + self.max_bits.unwrap_or(0)
     }
 
     /// The module: exponentials in, a queue of sums out.
     pub fn unit(&self) -> Rc<Unit> {
         let m = Module::new(match self.online {
             None => "softmax_sum",
-            Some((Online::Octaves(_), _)) => "softmax_online_sum",
-            Some((Online::Ita, _)) => "softmax_ita_sum",
+            Some(Online::Octaves(_)) => "softmax_online_sum",
+            Some(Online::Ita) => "softmax_ita_sum",
         });
         m.doc(match self.online {
             None => "Sum of each row's exponentials, offered 3 + $clog2(LANES) cycles after the row's last.",
-            Some((Online::Octaves(_), _)) => {
-                "Sum of each row's exponentials, offered with its maximum 3 + $clog2(LANES) cycles after the row's last.\n\
+            Some(Online::Octaves(_)) => {
+                "Sum of each row's exponentials, offered 3 + $clog2(LANES) cycles after the row's last.\n\
                  Before a beat is added, the sum is shifted by drop_i, rounded half up."
             }
-            Some((Online::Ita, _)) => {
-                "Sum of each row's exponentials, offered with its maximum 3 + $clog2(LANES) cycles after the row's last.\n\
+            Some(Online::Ita) => {
+                "Sum of each row's exponentials, offered 3 + $clog2(LANES) cycles after the row's last.\n\
                  Before a beat is added, the sum is shifted by drop_i."
             }
         });
@@ -99,25 +101,27 @@ impl RowSum {
         let fresh = ck.reg("fresh_q", bit()).reset_to(1);
         fresh.next_when(&present, &ends);
         let sum = ck.reg("sum_q", uint(&sw));
-        let (kept, max) = match self.online {
-            None => ((*sum).clone(), None),
-            Some((online, max_bits)) => {
-                let mw = m.param("MAX_W", max_bits, 2..=33, "bits of a maximum");
+        let kept = match self.online {
+            None => (*sum).clone(),
+            Some(online) => {
                 let drop = delayed("drop", &m.input("drop_i", uint(DROP_BITS)), false);
-                let max = delayed("max", &m.input("max_i", uint(&mw)), false);
-                let max_q = ck.reg("max_q", uint(&mw));
-                max_q.next_when(&present, &max);
-                let kept = match online {
+                match online {
                     Online::Octaves(_) => {
                         let halves = m.wire("halves", &concat(&[&*sum, &lit(0, bit())]).shr(&drop));
                         let half = concat(&[&lit(0, uint(&sw - 1)), &halves.bit(0)]);
                         m.wire("rescaled", &halves.slice(1, &sw).wrapping_add(half))
                     }
                     Online::Ita => m.wire("rescaled", &sum.shr(&drop)),
-                };
-                (kept, Some((*max_q).clone()))
+                }
             }
         };
+        let max = self.max_bits.map(|bits| {
+            let mw = m.param("MAX_W", bits, 2..=33, "bits of a maximum");
+            let max = delayed("max", &m.input("max_i", uint(&mw)), false);
+            let q = ck.reg("max_q", uint(&mw));
+            q.next_when(&present, &max);
+            (*q).clone()
+        });
         sum.next_when(&present, fresh.select(&*beat, kept.wrapping_add(&*beat)));
         let done = ck.reg("done_q", bit()).reset_to(0);
         done.next(&ends);
