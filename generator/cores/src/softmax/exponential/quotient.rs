@@ -100,8 +100,12 @@ pub fn by_steps(p: &mut Pipe, d: &Expr, far: &Expr, octave: &Expr, limit: u64) -
     let whole = m.wire("d_wide", &concat(&[&lit(0, uint(wide - d.width().value())), d]));
     let top = concat(&[&lit(0, uint(wide - octave_bits - q_bits)), octave, &lit(0, uint(q_bits))]);
     let start = m.wire("start", &whole.wrapping_sub(&top));
+    m.allow(
+        &start,
+        "UNUSEDSIGNAL",
+        "a remainder that counts lies within one octave of the step, on either side of zero",
+    );
     let mut over = m.wire("over", &(far | !start.msb()));
-    // A remainder that counts lies within one octave of the step, on either side of zero.
     let mut rest = m.wire("rest", &start.slice(0, octave_bits + q_bits + 1));
     let mut q: Option<Expr> = None;
     for k in (0..q_bits).rev() {
