@@ -82,3 +82,73 @@ pub fn base2_table(octave_bits: u32, width: u32) -> Vec<u64> {
 pub fn base2_line(octave_bits: u32, width: u32) -> Vec<u64> {
     (0..1 << octave_bits).map(|j: u64| ((2 << octave_bits) - j) << (width - octave_bits - 1)).collect()
 }
+
+/// floor(numerator·2^shift / divisor) and whether there is a rest: long division, a bit at a time.
+fn quotient(numerator: u64, shift: u32, divisor: u128) -> Option<(u128, bool)> {
+    let (mut q, mut rest) = (u128::from(numerator) / divisor, u128::from(numerator) % divisor);
+    for _ in 0..shift {
+        rest <<= 1;
+        if q >> 126 != 0 || rest >> 126 != 0 {
+            return None;
+        }
+        q = 2 * q + u128::from(rest >= divisor);
+        rest = if rest >= divisor { rest - divisor } else { rest };
+    }
+    Some((q, rest > 0))
+}
+
+/// floor(numerator / (denominator·scale)) and whether there is a rest.
+fn over_scale(numerator: u64, denominator: u64, scale: f64) -> Option<(u128, bool)> {
+    let s = Exact::new(scale)?;
+    quotient(numerator, s.exponent, u128::from(denominator) * u128::from(s.mantissa))
+}
+
+/// o = -floor(-0.6931 / s) of `linmax` and `ibert`.
+fn hyq_octave(scale: f64) -> Option<u64> {
+    let (whole, rest) = over_scale(6_931, 10_000, scale)?;
+    u64::try_from(whole + u128::from(rest)).ok()
+}
+
+/// `linmax`: o and b = floor((0.12121466 / 0.08947606) / s).
+pub fn linmax(scale: f64) -> Option<(u64, u64)> {
+    Some((hyq_octave(scale)?, u64::try_from(over_scale(12_121_466, 8_947_606, scale)?.0).ok()?))
+}
+
+/// `ibert`: o, b' = floor((0.96963238 / 0.35815147) / s) and c' = floor((1 / 0.35815147) / s²).
+pub fn ibert(scale: f64) -> Option<(u64, u64, u64)> {
+    let s = Exact::new(scale)?;
+    let linear = over_scale(96_963_238, 35_815_147, scale)?.0;
+    // floor(floor(a / b) / c) = floor(a / (b·c)): one factor s at a time, all powers of two first.
+    let once = quotient(100_000_000, 2 * s.exponent, 35_815_147 * u128::from(s.mantissa))?.0;
+    let constant = once / u128::from(s.mantissa);
+    Some((hyq_octave(scale)?, u64::try_from(linear).ok()?, u64::try_from(constant).ok()?))
+}
+
+/// `shiftmax`: o = floor(1 / s) + 1.
+pub fn shiftmax(scale: f64) -> Option<u64> {
+    u64::try_from(over_scale(1, 1, scale)?.0).ok()?.checked_add(1)
+}
+
+/// log2(e) - 1 with [`FRACTION`] fraction bits: 0.4426950408889634073599246810018921374.
+const LOG2_E_LESS_ONE: u64 = 0x1c55_1d94_ae0b_f85d;
+
+/// C = half-even(s·log2(e)·2^16): 1 to 2^24 - 1.
+pub fn step(scale: f64) -> Option<u64> {
+    let s = Exact::new(scale)?;
+    let exact = u128::from(s.mantissa) * u128::from(ONE + LOG2_E_LESS_ONE);
+    // An irrational number meets no tie.
+    let cut = (FRACTION + s.exponent).checked_sub(16)?;
+    let step = if cut > 120 { 0 } else { ((exact >> (cut - 1)) + 1) >> 1 };
+    u64::try_from(step).ok().filter(|c| (1..1 << 24).contains(c))
+}
+
+/// Y of `pwl`: half-even(2^(-i / K)·(2^W - 1)), K + 1 values.
+pub fn points(segments: u32, width: u32) -> Vec<u64> {
+    octave(segments.ilog2()).iter().map(|y| fraction(*y, width)).collect()
+}
+
+/// `linmax-plus`: B and B - A, the ends of its line: round(0.96972·2^W), and that less round(0.49616·2^W).
+pub fn line(width: u32) -> Vec<u64> {
+    let round = |parts: u64| ((parts << width) + 50_000) / 100_000;
+    vec![round(96_972), round(96_972) - round(49_616)]
+}
