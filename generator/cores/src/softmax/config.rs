@@ -122,6 +122,33 @@ pub enum MethodName {
     ItaMax,
 }
 
+impl MethodName {
+    /// The name in a config.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LinMax => "linmax",
+            Self::LinMaxPlus => "linmax-plus",
+            Self::ExpTable => "exp-table",
+            Self::Base2 => "base2",
+            Self::Pwl => "pwl",
+            Self::IBert => "ibert",
+            Self::ShiftMax => "shiftmax",
+            Self::ItaMax => "itamax",
+        }
+    }
+
+    /// Whether the method reads a key; what it does not read must keep its default.
+    pub fn reads(self, key: &str) -> bool {
+        match key {
+            "method.segments" => self == Self::Pwl,
+            "method.fraction_bits" => matches!(self, Self::LinMaxPlus | Self::ExpTable | Self::Base2 | Self::Pwl),
+            "method.line" => self == Self::Base2,
+            "method.n" => matches!(self, Self::LinMax | Self::IBert | Self::ShiftMax),
+            _ => true,
+        }
+    }
+}
+
 /// The exponential.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -237,6 +264,7 @@ impl Config {
         let mut issues = vec![];
         let target = check_target(&self.target.name, &mut issues);
         check_name(&self.name, &mut issues);
+        self.check_surplus(&mut issues);
         self.check_lanes(&mut issues);
         self.check_walk(&mut issues);
         let method = self.method(&mut issues);
@@ -287,6 +315,22 @@ impl Config {
             stage,
             implementation: implementation(target.family),
         })
+    }
+
+    /// A key that the method does not read must not pretend to do something.
+    fn check_surplus(&self, issues: &mut Vec<Issue>) {
+        let (m, plain) = (&self.method, MethodTable::default());
+        let changed = [
+            ("method.segments", m.segments != plain.segments, "4"),
+            ("method.fraction_bits", m.fraction_bits != plain.fraction_bits, "18"),
+            ("method.line", m.line, "false"),
+            ("method.n", m.n.is_some(), "that of the method's code"),
+        ];
+        for (path, _, default) in changed.into_iter().filter(|(path, changed, _)| *changed && !m.name.reads(path)) {
+            let key = path.split('.').next_back().unwrap_or(path);
+            let message = format!("`{}` does not read `{key}`", m.name.name());
+            issues.push(issue("C030", path, message, format!("leave it out (its default is {default})")));
+        }
     }
 
     fn check_lanes(&self, issues: &mut Vec<Issue>) {

@@ -120,7 +120,7 @@ fn beats(name: &str, doc: &str, lanes: i64, in_bits: i64) -> Beats {
 pub fn row_maximum(lanes: i64, in_bits: i64, slots_log2: i64) -> Rc<Unit> {
     let doc = "Largest element of each row, offered 3 + $clog2(LANES) cycles after the row's last beat.";
     let Beats { m, ck, w, top, present, end, .. } = beats("softmax_row_maximum", doc, lanes, in_bits);
-    let slots = m.param("SLOTS_W", slots_log2, 1..=6, "log2 of the maxima that wait");
+    let slots = m.param("SLOTS_W", slots_log2, 1..=8, "log2 of the maxima that wait");
     let fresh = ck.reg("fresh_q", bit()).reset_to(1);
     fresh.next_when(&present, &end);
     let running = ck.reg("running_q", sint(&w));

@@ -7,7 +7,8 @@ use super::front;
 use super::lanes;
 use super::scale;
 use super::sum;
-use crate::parts::buffer;
+use bitlathe_hdl::clog2;
+use crate::parts::{buffer, fifo};
 
 /// Beats of one bank of look-up-table memory.
 const LUT_MEMORY_BEATS: i64 = 32;
@@ -78,7 +79,7 @@ impl Hardware {
 
     /// Bits of a sum: room for the longest row.
     pub fn sum_bits(&self) -> i64 {
-        self.stage.e_bits() + bitlathe_hdl::clog2(self.n_max).max(1)
+        self.stage.e_bits() + clog2(self.n_max).max(1)
     }
 
     /// Most leading zeros of a sum.
@@ -142,18 +143,29 @@ impl Hardware {
         if self.walk == Walk::Two { self.stage.latency() + lanes } else { lanes }
     }
 
-    /// log2 of the rows that may be under way between their first beat and the use of their maximum or sum.
-    ///
-    /// With a divider a row of as many beats as it takes must not wait for a slot; without one, no row must.
+    /// Cycles for which a row holds a slot beyond those of its beats: exponentials, sum, what becomes of it.
+    fn residence(&self) -> i64 {
+        let exponentials = if self.walk == Walk::Three { self.stage.latency() } else { self.online_latency() };
+        let scale = if self.waits_for_sum() { scale::latency(self.row_scale()) } else { 0 };
+        exponentials + self.sum_latency() + scale + 1
+    }
+
+    /// Cycles that a row takes at least, however short it is, where its slot is given back by the scale of its sum.
+    fn least_row(&self) -> i64 {
+        if self.waits_for_sum() { self.row_interval() } else { 1 }
+    }
+
+    /// log2 of the rows that may be under way between their first beat and the use of their maximum or sum: enough that rows
+    /// of as many beats as a reciprocal takes never wait for a slot.
     pub fn slots_log2(&self) -> i64 {
-        if self.row_interval() > 1 { 2 } else { 5 }
+        let least = self.least_row();
+        clog2(1 + (self.residence() + least - 1) / least).max(1)
     }
 
     /// Beats that a buffer holds beyond a row, so that without stalls it is never full: rows shorter than the interval of
     /// reciprocals pile up until all slots are taken; longer ones wait no longer than the way of their sum.
     pub fn slack(&self) -> i64 {
-        let slots = 1 << self.slots_log2();
-        if self.row_interval() > 1 { slots * self.row_interval().min(self.beats_max()) } else { slots }
+        (1 << self.slots_log2()) * self.least_row().min(self.beats_max())
     }
 
     /// Beats that wait before or behind the exponentials.
@@ -166,7 +178,10 @@ impl Hardware {
     pub fn least_depth(&self) -> i64 {
         if self.beats_max() + self.slack() > LUT_MEMORY_BEATS { buffer::BLOCK_FROM } else { 2 }
     }
-}
 
-/// log2 of the beats that an output queue holds, enough for all that are on their way to it.
-pub const QUEUE_LOG2: i64 = 5;
+    /// log2 of the beats that the output queue holds: all that are on their way to it.
+    pub fn queue_log2(&self) -> i64 {
+        let exponentials = if self.walk == Walk::Three { self.stage.latency() } else { self.online_latency() };
+        clog2(exponentials + fifo::LATENCY + 1)
+    }
+}

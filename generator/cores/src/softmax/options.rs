@@ -3,7 +3,7 @@
 use bitlathe_spec::{Family, Target};
 use serde_json::{Value, json};
 
-use super::config::Config;
+use super::config::{Config, MethodName};
 use crate::pairwise::{OptionValues, Space};
 use crate::random::Random;
 
@@ -50,13 +50,17 @@ fn all_options() -> Vec<OptionValues> {
     let v = |values: &[&str]| values.iter().map(|s| json!(s)).collect::<Vec<_>>();
     let n = |values: &[i64]| values.iter().map(|s| json!(s)).collect::<Vec<_>>();
     vec![
-        ("method", "name", v(&["exp-table", "base2"])),
+        ("method", "name", v(&["exp-table", "base2", "linmax", "linmax-plus", "pwl", "ibert", "shiftmax", "itamax"])),
         ("passes", "count", n(&[3, 2, 1])),
         ("output", "kind", v(&["u8", "u16", "log2-4", "raw"])),
         ("input", "bits", n(&[8, 16, 32])),
-        ("input", "scale", vec![json!(0.05), json!(0.0866), json!(0.0433)]),
+        ("input", "scale", vec![json!(0.05), json!(0.0866), json!(0.0433), json!(0.02166), json!(0.7)]),
         ("parallel", "lanes", n(&[4, 1, 3, 16])),
         ("shape", "n_max", n(&[70, 19, 300])),
+        ("method", "segments", n(&[4, 1, 2, 8])),
+        ("method", "fraction_bits", n(&[18, 8, 24])),
+        ("method", "line", vec![json!(false), json!(true)]),
+        ("method", "n", vec![Value::Null, json!(5)]),
     ]
 }
 
@@ -81,8 +85,9 @@ fn legal(c: &Value) -> bool {
 }
 
 /// Whether the method reads an option.
-fn acts(_: &Value, _: &str, _: &str) -> bool {
-    true
+fn acts(config: &Value, table: &str, key: &str) -> bool {
+    let name: Result<MethodName, _> = serde_json::from_value(config["method"]["name"].clone());
+    name.is_ok_and(|n| n.reads(&format!("{table}.{key}")))
 }
 
 /// Configs that together try every pair of option values that some legal config tries.

@@ -10,7 +10,7 @@ use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, Unit, Wire, bit, c
 use bitlathe_spec::Interface;
 
 use super::front::{DROP_BITS, row_mask, row_maximum, running_maximum};
-use super::hardware::{Hardware, Online, QUEUE_LOG2, RowScale, Walk};
+use super::hardware::{Hardware, Online, RowScale, Walk};
 use super::lanes::{self, FACTOR_BITS, STEP, ScaleLane, ita_lane, log_lane, product_bits};
 use super::scale::{INVERSE_BITS, RECIPROCAL_BITS, Scaler};
 use super::sum::RowSum;
@@ -494,7 +494,7 @@ impl<'a> Top<'a> {
         valid.drive(&moved.0);
         moved.1.drive(&*ready);
         let left = m.wire("y_leaves", &(&*valid & &*ready));
-        room.drive(self.open("queued", &Dim::from(1i64 << QUEUE_LOG2), &exp.take, &left));
+        room.drive(self.open("queued", &Dim::from(1i64 << self.hw.queue_log2()), &exp.take, &left));
         m.stream("y", (*valid).clone(), data, Some(last), ready).source("y");
         free.drive(self.slots("sums", &exp.load, &self.sum_output(sums)));
     }
@@ -506,9 +506,9 @@ impl<'a> Top<'a> {
         m.allow(&never_full, "UNUSEDSIGNAL", "a beat moves only when there is room for it");
         let (valid, ready, out) =
             (self.wire("queue_valid", 1), self.wire("queue_ready", 1), self.wire("queue_word", word.width()));
-        m.instance("u_output", &fifo(word.width().value(), QUEUE_LOG2))
+        m.instance("u_output", &fifo(word.width().value(), self.hw.queue_log2()))
             .param("WIDTH", word.width())
-            .param("DEPTH_W", QUEUE_LOG2)
+            .param("DEPTH_W", self.hw.queue_log2())
             .clock(&self.ck)
             .input("s_valid_i", push)
             .output("s_ready_o", &never_full)
@@ -595,7 +595,7 @@ impl<'a> Top<'a> {
         let last = self.delayed("job_last", &lit(1, bit()), &x.last, n, false);
         let word = m.wire("beat", &concat(&[&max, &last, &exp.e]));
         let (out, (valid, ready)) = self.queue(&exp.valid, &word);
-        x.room.drive(self.open("queued", &Dim::from(1i64 << QUEUE_LOG2), &exp.take, &m.wire("leaves", &(&valid & &*ready))));
+        x.room.drive(self.open("queued", &Dim::from(1i64 << self.hw.queue_log2()), &exp.take, &m.wire("leaves", &(&valid & &*ready))));
         let width = &self.lanes * &self.e_w;
         let (y, octave) = m.stream("beats", valid, out, None, ready).fork(&self.ck, "fork");
         octave.map("octave", |w| w.slice(&width + 1, self.max_w(online))).source("octave");

@@ -34,6 +34,11 @@ pub fn division(scale: RowScale) -> Option<i64> {
     quotient_bits(scale).map(divider::latency)
 }
 
+/// Cycles from an offered sum to its scale.
+pub fn latency(scale: RowScale) -> i64 {
+    i64::from(normalises(scale)) + division(scale).unwrap_or(0)
+}
+
 /// Whether a register holds the normalised sum in front of what follows.
 pub fn normalises(scale: RowScale) -> bool {
     matches!(scale, RowScale::Reciprocal(_) | RowScale::Magnitude)

@@ -59,7 +59,7 @@ impl RowSum {
         let n = m.param("LANES", self.lanes, 1..=64, "exponentials of a beat");
         let ew = m.param("E_W", self.e_bits, 1..=63, "bits of an exponential");
         let sw = m.param("SUM_W", self.sum_bits, 2..=64, "bits of a sum");
-        let slots = m.param("SLOTS_W", self.slots_log2, 1..=6, "log2 of the sums that wait");
+        let slots = m.param("SLOTS_W", self.slots_log2, 1..=8, "log2 of the sums that wait");
         m.guard(sw.gt(&ew), "a sum is wider than its terms");
         let ck = m.clock();
         let (valid, end) = (m.input("valid_i", bit()), m.input("end_i", bit()));
