@@ -55,7 +55,7 @@ fn all_options() -> Vec<OptionValues> {
         ("output", "kind", v(&["u8", "u16", "log2-4", "raw"])),
         ("input", "bits", n(&[8, 16, 32])),
         ("input", "scale", vec![json!(0.05), json!(0.0866), json!(0.0433), json!(0.02166), json!(0.7)]),
-        ("parallel", "lanes", n(&[4, 1, 3, 16])),
+        ("parallel", "lanes", n(&[16, 1, 3, 4])),
         ("shape", "n_max", n(&[70, 19, 300])),
         ("method", "segments", n(&[4, 1, 2, 8])),
         ("method", "fraction_bits", n(&[18, 8, 24])),
@@ -67,6 +67,7 @@ fn all_options() -> Vec<OptionValues> {
 /// All options with what decides whether they are legal together.
 pub fn space() -> Space<'static> {
     Space {
+        // Lanes, bits and the longest row begin with values that are legal with everything.
         options: all_options(),
         base: |name| {
             json!({
@@ -76,7 +77,7 @@ pub fn space() -> Space<'static> {
         },
         legal: &legal,
         acts,
-        decide: &["name", "count", "scale", "kind", "lanes", "bits"],
+        decide: &["name", "count", "scale", "kind"],
     }
 }
 
@@ -109,4 +110,36 @@ pub fn random_configs(target: &Target, seed: u64, count: usize) -> Vec<Value> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cover_is_legal_and_small() {
+        let pairs = legal_pairs();
+        assert!(pairs.iter().all(legal));
+        assert!(pairs.len() <= 75, "{} configs", pairs.len());
+        for method in ["exp-table", "base2", "linmax", "linmax-plus", "pwl", "ibert", "shiftmax", "itamax"] {
+            assert!(pairs.iter().any(|c| c["method"]["name"] == method), "{method}");
+        }
+    }
+
+    #[test]
+    fn starters_are_legal_on_every_target() {
+        for target in bitlathe_spec::TARGETS {
+            let document: toml::Table = starter(target).parse().unwrap_or_else(|e| panic!("{}: {e}", target.name));
+            assert!(legal(&serde_json::to_value(document).unwrap()), "{}", target.name);
+        }
+    }
+
+    #[test]
+    fn random_configs_are_legal_and_follow_from_the_seed() {
+        for target in bitlathe_spec::TARGETS {
+            let configs = random_configs(target, 7, 12);
+            assert!(configs.iter().all(legal));
+            assert_eq!(configs, random_configs(target, 7, 12));
+        }
+    }
 }
