@@ -56,7 +56,7 @@ fn carries(d: &Derived) -> Vec<Carry> {
         shape: vec![fixed(1)],
         range: (1, (1 << p.bits) - 1),
         default: None,
-        doc: "Constant of the scale.",
+        doc: "Constant of the method, made from `scale`, which files give in its place.",
         stream: None,
     }));
     let (dtype, largest) = match hw.output {

@@ -4,6 +4,7 @@
 
 mod about;
 mod config;
+mod constants;
 mod cost;
 pub mod exponential;
 mod front;
@@ -25,7 +26,7 @@ use bitlathe_spec::{Dims, Family, Interface, Job, Stream, Target, Tensor};
 pub use config::{Config, Derived};
 
 use crate::common;
-use crate::{About, Core, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::{About, Core, Given, Imported, Issue, Kind, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct Softmax;
@@ -102,6 +103,14 @@ impl Core for Configured {
 
     fn interface(&self) -> Interface {
         interface::interface(&self.0)
+    }
+
+    fn given(&self) -> Vec<Given> {
+        constants::given(&self.0)
+    }
+
+    fn translate(&self, name: &str, tensor: &Tensor) -> Result<BTreeMap<String, Tensor>, String> {
+        constants::translate(&self.0, name, tensor)
     }
 
     fn rtl(&self) -> Result<Checked, Errors> {

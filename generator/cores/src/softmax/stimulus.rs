@@ -6,6 +6,7 @@ use bitlathe_golden::softmax::{Output, Softmax};
 use bitlathe_spec::{Dims, Job, Tensor};
 
 use super::config::Derived;
+use super::constants;
 use super::interface::x_dtype;
 use crate::Stimulus;
 use crate::random::Random;
@@ -93,17 +94,33 @@ pub fn random_job(d: &Derived, seed: u64) -> Job {
     })
 }
 
-fn make(d: &Derived, rows: u64, n: u64, _seed: u64, value: &dyn Fn(u64, u64) -> i64) -> Job {
+fn make(d: &Derived, rows: u64, n: u64, seed: u64, value: &dyn Fn(u64, u64) -> i64) -> Job {
     let data = (0..rows).flat_map(|r| (0..n).map(move |c| (r, c))).map(|(r, c)| value(r, c)).collect();
     let dims = Dims::from([("R".to_owned(), rows), ("N".to_owned(), n)]);
     let x = Tensor::new(x_dtype(&d.hardware), [rows as usize, n as usize], data);
-    Job { dims, tensors: BTreeMap::from([("x".to_owned(), x)]) }
+    let mut tensors = BTreeMap::from([("x".to_owned(), x)]);
+    if !d.hardware.stage.parameters().is_empty() {
+        tensors.extend(constants_of_a_scale(d, seed));
+    }
+    Job { dims, tensors }
+}
+
+/// Registers of a random scale: those of usual logits, and now and then of any size.
+fn constants_of_a_scale(d: &Derived, seed: u64) -> BTreeMap<String, Tensor> {
+    let mut r = Random::new(seed ^ 0x5ca1e);
+    loop {
+        let fraction = r.below(1 << 20) as f64 / f64::from(1u32 << 20);
+        let octaves = if r.below(4) == 0 { -15.0 + 22.0 * fraction } else { -6.0 + 6.0 * fraction };
+        if let Ok(constants) = constants::at(d, octaves.exp2()) {
+            return constants;
+        }
+    }
 }
 
 /// The golden model of a configured core.
-pub fn model(d: &Derived, _job: &Job) -> Softmax {
+pub fn model(d: &Derived, job: &Job) -> Softmax {
     Softmax {
-        exponential: d.exponential.clone(),
+        exponential: constants::with(&d.exponential, job),
         passes: d.passes,
         output: d.output,
         n_max: d.hardware.n_max as usize,

@@ -27,7 +27,7 @@ use crate::Cost;
 /// Bits of the ports of o and b of `linmax` and o of `shiftmax`.
 const STEP_PORT_BITS: u32 = 16;
 /// Bits of the port of c' of `ibert`, which goes with 1 / s².
-const SQUARE_PORT_BITS: u32 = 32;
+const SQUARE_PORT_BITS: u32 = 31;
 
 /// A constant of the scale that comes with the job. It is read throughout a row: change it between rows only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
