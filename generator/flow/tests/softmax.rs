@@ -1,0 +1,109 @@
+//! Softmax where small rows show nothing: long rows, wide beats, the pace of rows.
+
+use bitlathe_cores::{Core, kinds};
+use bitlathe_flow::generate;
+use bitlathe_flow::sim::{Simulator, StallMode, Stalls};
+use bitlathe_flow::tools::Tools;
+use bitlathe_flow::verify::compare;
+use bitlathe_spec::{DType, Dims, Job, Tensor};
+use serde_json::{Value, json};
+
+fn core(changes: &[(&str, Value)]) -> Box<dyn Core> {
+    let mut config = json!({
+        "kind": "softmax", "name": "long", "target": {"name": "kv260"}, "shape": {"n_max": 4096},
+        "input": {"bits": 8, "scale": 0.05}, "parallel": {"lanes": 16}, "method": {}, "passes": {}, "output": {},
+    });
+    for (path, value) in changes {
+        *path.split('.').fold(&mut config, |at, key| &mut at[key]) = value.clone();
+    }
+    let kind = kinds().iter().find(|k| k.name() == "softmax").expect("registered");
+    kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
+}
+
+fn dims(rows: u64, n: u64) -> Dims {
+    Dims::from([("R".to_string(), rows), ("N".to_string(), n)])
+}
+
+/// Rows in which every difference from 0 to 255 occurs, the largest element last, first, or everywhere.
+fn job(dtype: DType, rows: u64, n: u64) -> Job {
+    let value = |r: u64, c: u64| match r % 4 {
+        0 => (c as i64 * 255 / (n as i64 - 1).max(1)) - 128,
+        1 => 127 - (c as i64 * 255 / (n as i64 - 1).max(1)),
+        2 => (c as i64 * 37 + c as i64 * c as i64) % 256 - 128,
+        _ => -1,
+    };
+    let data = (0..rows).flat_map(|r| (0..n).map(move |c| (r, c))).map(|(r, c)| value(r, c)).collect();
+    let x = Tensor::new(dtype, [rows as usize, n as usize], data);
+    Job { dims: dims(rows, n), tensors: [("x".to_string(), x)].into() }
+}
+
+/// A job of long rows, with and without stalls, against model and schedule.
+fn check(core: &dyn Core, dtype: DType, sizes: &[(u64, u64)]) {
+    let tools = Tools::discover().expect("tools");
+    let rtl = generate::print(core).expect("prints");
+    let simulator = Simulator::build(&core.interface(), &rtl.files, &tools, rtl.simulation()).expect("builds");
+    for (rows, n) in sizes {
+        let job = job(dtype, *rows, *n);
+        for stalls in [Stalls::NONE, Stalls { mode: StallMode::Both, seed: 3 }] {
+            let run = simulator.run(&job, &|_, _| 0, stalls, None).expect("runs");
+            let mismatch = compare(core, &simulator, &job, &run).expect("compares");
+            assert!(mismatch.is_none(), "{}\n{rows} rows of {n}: {}", core.config(), mismatch.unwrap());
+            if stalls == Stalls::NONE {
+                assert_eq!(run.cycles, core.schedule(&job.dims), "{}\n{rows} rows of {n}", core.config());
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_4096_elements() {
+    let base2 = [("method.name", json!("base2")), ("input.scale", json!(0.0866)), ("method.line", json!(true))];
+    let with = |more: &[(&str, Value)]| core(&[&base2[..], more].concat());
+    let sizes = [(5, 4096), (3, 4001)];
+    for output in ["u8", "u16", "log2-4", "raw"] {
+        check(core(&[("output.kind", json!(output))]).as_ref(), DType::I8, &sizes);
+    }
+    let (two, one) = (("passes.count", json!(2)), ("passes.count", json!(1)));
+    check(with(&[two, ("output.kind", json!("u16"))]).as_ref(), DType::I8, &sizes);
+    check(with(&[one, ("output.kind", json!("raw")), ("parallel.lanes", json!(64))]).as_ref(), DType::I8, &sizes);
+    let linmax = [("method.name", json!("linmax")), ("input.bits", json!(32)), ("output.kind", json!("u16"))];
+    check(core(&linmax).as_ref(), DType::I32, &sizes[..1]);
+}
+
+#[test]
+fn sixty_four_lanes_and_rows_of_every_number_of_beats() {
+    let core = core(&[("parallel.lanes", json!(64)), ("output.kind", json!("u16"))]);
+    let sizes: Vec<(u64, u64)> = (1..=40).map(|beats| (7, 64 * beats - beats % 3)).collect();
+    check(core.as_ref(), DType::I8, &sizes);
+}
+
+/// Rows of as many beats as a reciprocal takes, and rows of any length where nothing is divided, follow without a pause.
+#[test]
+fn rows_follow_without_bubbles() {
+    for (name, scale, count, kind, least) in [
+        ("exp-table", 0.05, 3, "u8", 21),
+        ("exp-table", 0.05, 3, "log2-4", 1),
+        ("exp-table", 0.05, 3, "raw", 1),
+        ("linmax", 0.05, 3, "u16", 21),
+        ("ibert", 0.05, 3, "raw", 1),
+        ("base2", 0.0866, 2, "u8", 21),
+        ("base2", 0.0866, 2, "log2-4", 1),
+        ("base2", 0.0866, 2, "raw", 1),
+        ("base2", 0.0866, 1, "raw", 1),
+        ("itamax", 0.02166, 2, "u8", 10),
+    ] {
+        let core = core(&[
+            ("method.name", json!(name)),
+            ("input.scale", json!(scale)),
+            ("passes.count", json!(count)),
+            ("output.kind", json!(kind)),
+        ]);
+        let cycles = |rows: u64, beats: u64| core.schedule(&dims(rows, 16 * beats));
+        for beats in least..least + 40 {
+            assert_eq!(cycles(1001, beats) - cycles(1, beats), 1000 * beats, "{name}, {count} passes, {kind}, {beats}");
+        }
+        for beats in 1..least {
+            assert_eq!(cycles(1001, beats) - cycles(901, beats), 100 * least, "{name}, {count} passes, {kind}, {beats}");
+        }
+    }
+}
