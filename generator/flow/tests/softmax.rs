@@ -2,9 +2,9 @@
 
 use bitlathe_cores::{Core, kinds};
 use bitlathe_flow::generate;
-use bitlathe_flow::sim::{Simulator, StallMode, Stalls};
+use bitlathe_flow::sim::{Options, Simulator, StallMode, Stalls};
 use bitlathe_flow::tools::Tools;
-use bitlathe_flow::verify::compare;
+use bitlathe_flow::verify::{VerifyOptions, compare, verify};
 use bitlathe_spec::{DType, Dims, Job, Tensor};
 use serde_json::{Value, json};
 
@@ -75,6 +75,40 @@ fn sixty_four_lanes_and_rows_of_every_number_of_beats() {
     let core = core(&[("parallel.lanes", json!(64)), ("output.kind", json!("u16"))]);
     let sizes: Vec<(u64, u64)> = (1..=40).map(|beats| (7, 64 * beats - beats % 3)).collect();
     check(core.as_ref(), DType::I8, &sizes);
+}
+
+/// Each fault, put into the Verilog, is found by the corner jobs of a core of the method.
+#[test]
+fn faults_are_found() {
+    let tools = Tools::discover().expect("tools");
+    let found = |changes: &[(&str, Value)], file: &str, from: &str, to: &str| {
+        let core = core(&[&[("shape.n_max", json!(300)), ("parallel.lanes", json!(4))], changes].concat());
+        let mut files = generate::print(core.as_ref()).expect("prints").files;
+        let victim = files.iter_mut().find(|f| f.path == file).unwrap_or_else(|| panic!("no {file}"));
+        assert!(victim.text.contains(from), "{file} does not hold `{from}`:\n{}", victim.text);
+        victim.text = victim.text.replacen(from, to, 1);
+        let options = Options { watchdog: 5_000, ..Options::default() };
+        let simulator = Simulator::build(&core.interface(), &files, &tools, options).expect("builds");
+        let options = VerifyOptions { jobs: 4, seed: 5, threads: Some(2), command: String::new(), waves: None };
+        let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).expect("runs");
+        assert!(!report.passed(), "{file}: `{to}` in place of `{from}` is not found");
+    };
+    let base2 = [("method.name", json!("base2")), ("input.scale", json!(0.0866)), ("passes.count", json!(2))];
+    let log = [("output.kind", json!("log2-4"))];
+    // Padding counts as an element, of the maximum and of the sum; a row's first beat adds to the row before.
+    found(&[], "softmax_row_mask.v", "~end_i | ", "1'b1 | ");
+    found(&[], "softmax_sum.v", "padding ? 0 :", "1'b0 ? 0 :");
+    found(&[], "softmax_sum.v", "fresh_q ? beat_sum :", "1'b0 ? beat_sum :");
+    // A probability of one overflows; the coarse part of a shift is lost; a half is not rounded up.
+    found(&[], "softmax_scale_lane.v", "{OUT_W{window[OUT_W]}}", "{OUT_W{1'b0}}");
+    found(&[], "softmax_scale_lane.v", "reach << {step_i, 3'd0}", "reach");
+    found(&[], "long.v", "middle + half", "middle");
+    // One slot too many, one beat too few.
+    found(&[], "long.v", "ROWS_LIMIT = 4", "ROWS_LIMIT = 5");
+    // Rescaling is not rounded, or does not happen; ties of the logarithm.
+    found(&base2, "softmax_online_sum.v", ", halves[0]};", ", 1'b0};");
+    found(&base2, "softmax_running_octave.v", "grows ? drop : 7'd0", "7'd0");
+    found(&log, "softmax_log_lane.v", "{one_octave, two_octaves}", "2'd0");
 }
 
 /// Rows of as many beats as a reciprocal takes, and rows of any length where nothing is divided, follow without a pause.

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Expr, Module, Unit, Wire, bit, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, lit, sint, uint};
 use bitlathe_spec::Family;
 
 use super::carry::impl_param;
@@ -38,6 +38,11 @@ pub fn multiply_add(a_bits: i64, b_bits: i64, p_bits: i64, implementation: i64) 
     let pw = m.param("P_W", p_bits, 5..=128, "bits of addend and result");
     let imp = impl_param(&m, implementation);
     m.guard(pw.gt(&aw + &bw), "the result holds the product");
+    for (n, width) in [&aw, &bw, &pw].into_iter().enumerate() {
+        let [new, old] = [1, 2].map(|i| Dim::from(widest(i).map_or(0, |most| most[n])));
+        let most = new.when(imp.eq_to(1), old.when(imp.eq_to(2), 128));
+        m.guard(most.ge(width), "one block holds it");
+    }
     let (ck, en) = (m.clock(), m.input("en_i", bit()));
     let [a, b, c] = [("a_i", &aw), ("b_i", &bw), ("c_i", &pw)].map(|(name, w)| m.input(name, sint(w)));
     let p = m.output_wire("p_o", sint(&pw));

@@ -59,19 +59,26 @@ impl ScaleLane {
         product_bits(&Dim::from(self.e_bits)).value()
     }
 
-    /// The vendor's block if the product fits it.
-    pub fn fitting(&self) -> i64 {
-        // On 7 series a block is too narrow for the factor; synthesis splits the product.
-        fitting(self.implementation, FACTOR_BITS, self.e_bits, self.product_bits())
+    /// Whether the vendor's block is named: where the product fits it. The block of 7 series is too narrow for the factor;
+    /// synthesis splits the product there.
+    pub fn names_block(&self) -> bool {
+        let fitting = |implementation| fitting(implementation, FACTOR_BITS, self.e_bits, self.product_bits());
+        fitting(1) == 1 && fitting(self.implementation) == self.implementation
+    }
+
+    /// `IMPL` of the lane.
+    fn fitting(&self) -> i64 {
+        if self.names_block() { self.implementation } else { 0 }
     }
 
     /// The lane.
     pub fn unit(&self) -> Rc<Unit> {
         let m = Module::new("softmax_scale_lane");
         m.doc(
-            "y = min(2^OUT_W - 1, half-up(e * factor / 2^(SUM_W + 17 - OUT_W - 8 * step))), latency 4 enabled cycles.\n\
-             The product counts e from its middle, so that it fits a signed factor; addend_i, one cycle after e, is\n\
-             the factor times that middle and half of the last place. step_i comes three cycles after e.",
+            "y = min(2^OUT_W - 1, half-up(e * factor / 2^(SUM_W + 17 - OUT_W - 8 * step))).\n\
+             The product counts e from its middle, so that e is a signed factor.\n\
+             addend_i, one cycle after e: factor times that middle, and half of the last place.\n\
+             step_i: three cycles after e. Latency: 4 enabled cycles.",
         );
         let ew = m.param("E_W", self.e_bits, 2..=63, "bits of an exponential");
         let sw = m.param("SUM_W", self.sum_bits, 3..=64, "bits of a sum");

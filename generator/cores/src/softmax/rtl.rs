@@ -137,8 +137,8 @@ impl<'a> Top<'a> {
         let e_w = m.param("E_W", e_bits, e_bits..=e_bits, "bits of an exponential");
         let sum_w = m.param("SUM_W", hw.sum_bits(), 2..=64, "bits of a sum");
         m.guard(sum_w.ge(&e_w + n_max.clog2()), "a sum holds the longest row");
-        let products = matches!(hw.row_scale(), RowScale::Reciprocal(_));
-        let imp = products.then(|| impl_param(&m, hw.implementation));
+        let names_block = matches!(hw.row_scale(), RowScale::Reciprocal(bits) if hw.scale_lane(bits).names_block());
+        let imp = names_block.then(|| impl_param(&m, hw.implementation));
         let ck = m.clock();
         let depth = (n_max.ceil_div(&lanes) + hw.slack()).larger(hw.least_depth());
         let depth = if hw.walk == Walk::One { depth } else { m.localparam("DEPTH", depth) };
@@ -463,8 +463,8 @@ impl<'a> Top<'a> {
     fn three(&self) {
         let m = &self.m;
         m.doc(
-            "Softmax in three walks over a row, each over another row: maximum, exponentials and their sum, output.\n\
-             Rows wait in block memory between the walks.",
+            "Softmax in three walks, each over another row: maximum; exponentials and their sum; output.\n\
+             Rows wait in memory between the walks.",
         );
         let (room, free) = (self.wire("exp_room", 1), self.wire("sum_free", 1));
         let (exp, _) = self.summed(&room, &free);
@@ -570,8 +570,8 @@ impl<'a> Top<'a> {
     fn two(&self) {
         let (m, Some(online)) = (&self.m, self.hw.online) else { return };
         m.doc(
-            "Softmax in two walks over a row: sum under the maximum so far, rescaled when it grows; output under the row's\n\
-             maximum, while the next row is summed. Rows wait in block memory.",
+            "Softmax in two walks over a row: sum under the maximum so far, rescaled when it grows;\n\
+             output under the row's last maximum, while the next row is summed. Rows wait in memory.",
         );
         let x = self.intake();
         let waiting = self.buffered_x(&x);
@@ -585,8 +585,8 @@ impl<'a> Top<'a> {
     fn one(&self) {
         let (m, Some(online)) = (&self.m, self.hw.online) else { return };
         m.doc(
-            "Exponentials of rows in one walk, each beat under the maximum of its row so far, in whole octaves; that maximum;\n\
-             and each row's sum under its last maximum.",
+            "Exponentials of rows in one walk, each beat under the maximum of its row so far, in octaves;\n\
+             that maximum; and each row's sum under its last maximum.",
         );
         let x = self.intake();
         let (exp, max, sums) = self.online(&x, online);
@@ -683,7 +683,6 @@ impl<'a> Top<'a> {
         let y = self.wire("y_lanes", &self.lanes * bits);
         let unit = lane.unit();
         let imp = self.imp.clone().unwrap_or_default();
-        let imp = if lane.fitting() == lane.implementation { imp } else { Dim::from(lane.fitting()) };
         m.generate_for("g_lane", &self.lanes, |i| {
             m.instance("u_lane", &unit)
                 .param("E_W", &self.e_w)

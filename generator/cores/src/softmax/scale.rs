@@ -68,7 +68,8 @@ impl Scaler {
         let (name, doc) = match self.scale {
             RowScale::Reciprocal(_) => (
                 "softmax_reciprocal",
-                "Sum S to scale: n = leading zeros of S in SUM_W bits, reciprocal = floor(2^(SUM_W+17) / (S << n)).",
+                "Sum S to scale: n = leading zeros of S in SUM_W bits,\n\
+                 reciprocal = floor(2^(SUM_W+17) / (S << n)).",
             ),
             RowScale::Magnitude => {
                 ("softmax_magnitude", "Sum S without its leading zeros, of which there are n in SUM_W bits.")
