@@ -83,11 +83,12 @@ fn faults_are_found() {
     let tools = Tools::discover().expect("tools");
     let found = |changes: &[(&str, Value)], file: &str, from: &str, to: &str| {
         let core = core(&[&[("shape.n_max", json!(300)), ("parallel.lanes", json!(4))], changes].concat());
-        let mut files = generate::print(core.as_ref()).expect("prints").files;
+        let rtl = generate::print(core.as_ref()).expect("prints");
+        let options = Options { watchdog: 5_000, ..rtl.simulation() };
+        let mut files = rtl.files;
         let victim = files.iter_mut().find(|f| f.path == file).unwrap_or_else(|| panic!("no {file}"));
         assert!(victim.text.contains(from), "{file} does not hold `{from}`:\n{}", victim.text);
         victim.text = victim.text.replacen(from, to, 1);
-        let options = Options { watchdog: 5_000, ..Options::default() };
         let simulator = Simulator::build(&core.interface(), &files, &tools, options).expect("builds");
         let options = VerifyOptions { jobs: 4, seed: 5, threads: Some(2), command: String::new(), waves: None };
         let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).expect("runs");
