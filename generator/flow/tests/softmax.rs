@@ -94,10 +94,11 @@ fn faults_are_found() {
         let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).expect("runs");
         assert!(!report.passed(), "{file}: `{to}` in place of `{from}` is not found");
     };
-    let base2 = [("method.name", json!("base2")), ("input.scale", json!(0.0866)), ("passes.count", json!(2))];
+    let line = [("method.name", json!("base2")), ("input.scale", json!(0.0866)), ("method.line", json!(true))];
+    let base2 = [&line[..], &[("passes.count", json!(2))]].concat();
     // The sum itself shows what is lost when it is rescaled; eight bits of output hide it.
     let base2 = [&base2[..], &[("output.kind", json!("raw"))]].concat();
-    let log = [("output.kind", json!("log2-4"))];
+    let log = [&line[..], &[("output.kind", json!("log2-4"))]].concat();
     // Padding counts as an element, of the maximum and of the sum; a row's first beat adds to the row before.
     found(&[], "softmax_row_mask.v", "~end_i | ", "1'b1 | ");
     found(&[], "softmax_sum.v", "padding ? 0 :", "1'b0 ? 0 :");
@@ -111,7 +112,11 @@ fn faults_are_found() {
     // Rescaling is not rounded, or does not happen; ties of the logarithm.
     found(&base2, "softmax_online_sum.v", ", halves[0]};", ", 1'b0};");
     found(&base2, "softmax_running_octave.v", "grows ? drop : 7'd0", "7'd0");
-    found(&log, "softmax_log_lane.v", "{one_octave, two_octaves}", "2'd0");
+    found(&log, "softmax_log_lane.v", "{one_octave, two_octaves}", "{1'b0, two_octaves}");
+    found(&log, "softmax_log_lane.v", "{one_octave, two_octaves}", "{one_octave, 1'b0}");
+    found(&log, "softmax_log_lane.v", "(same ? 0 : one_e)", "one_e");
+    // Where e(0) is just below a power of two.
+    found(&[("output.kind", json!("log2-4"))], "softmax_log_lane.v", "(one_octave ? 0 : two_e)", "two_e");
 }
 
 /// Rows of as many beats as a reciprocal takes, and rows of any length where nothing is divided, follow without a pause.

@@ -22,6 +22,7 @@ const FALLING: &str = "a maximum in the first beat, falling";
 const EVERY: &str = "every difference of 0 to 255";
 const RAGGED: &str = "last beat of a row not full";
 const NEGATIVE: &str = "padding above all elements";
+const TIES: &str = "sums of one and a half and of two and a half of an element";
 const LARGEST: &str = "longest row";
 const SINGLES: &str = "many rows of one beat";
 
@@ -34,6 +35,9 @@ pub fn coverage(d: &Derived) -> Vec<&'static str> {
     let mut points = vec![ONE, LOWEST, HIGHEST, EQUAL, DOMINANT, ENDS, RISING, FALLING, EVERY, LARGEST, SINGLES];
     if hw.lanes > 1 {
         points.extend([RAGGED, NEGATIVE]);
+    }
+    if d.output == Output::Log2x4 {
+        points.push(TIES);
     }
     points
 }
@@ -63,6 +67,11 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     let every = |r: u64, c: u64| if c == 0 { 127 } else { 127 - ((r * (largest - 1) + c - 1) % 256) as i64 };
     let rows = if largest > 1 { 256u64.div_ceil(largest - 1) } else { 1 };
     add("every difference", &[EVERY], rows, largest, &every);
+    if d.output == Output::Log2x4 {
+        // Every pair of differences below three octaves of the shortest kind.
+        let pair = |r: u64, c: u64| [0, (r % 25) as i64, (r / 25) as i64][c as usize % 3];
+        add("ties", &[TIES], 625, largest.min(3), &|r, c| 20 - pair(r, c));
+    }
     add("longest", &[LARGEST], 3, largest, &|r, c| spread(d, r << 32 | c, 6));
     add("rows of one beat", &[SINGLES], 70, lanes.min(largest), &|r, c| spread(d, r << 32 | c, r % 8));
     if lanes > 1 {
