@@ -156,7 +156,7 @@ impl Core for Configured {
     }
 
     fn cost(&self, family: Family) -> Vec<PartCost> {
-        cost::parts(&self.0.hardware, family)
+        cost::parts(&self.0.hardware, &self.interface().registers, family)
     }
 
     fn ranges(&self) -> Vec<ProvenRange> {
