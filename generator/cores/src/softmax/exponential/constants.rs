@@ -74,13 +74,8 @@ pub fn exp_table(scale: f64, width: u32) -> Option<Vec<u64>> {
 }
 
 /// T of `base2`'s table: half-even(2^(-j / 2^F)·(2^W - 1)), 2^F values.
-pub fn base2_table(octave_bits: u32, width: u32) -> Vec<u64> {
+pub fn octave_table(octave_bits: u32, width: u32) -> Vec<u64> {
     octave(octave_bits)[..1 << octave_bits].iter().map(|y| fraction(*y, width)).collect()
-}
-
-/// T of `base2`'s line: (2^(F + 1) - j)·2^(W - F - 1), 2^F values.
-pub fn base2_line(octave_bits: u32, width: u32) -> Vec<u64> {
-    (0..1 << octave_bits).map(|j: u64| ((2 << octave_bits) - j) << (width - octave_bits - 1)).collect()
 }
 
 /// floor(numerator·2^shift / divisor) and whether there is a rest: long division, a bit at a time.

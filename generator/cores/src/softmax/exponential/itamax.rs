@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Unit, concat, lit, uint};
 
-use super::pipe::Pipe;
+use super::pipe::{Near, Pipe};
 
 /// Bits of e.
 pub const E_BITS: i64 = 9;
@@ -12,16 +12,15 @@ pub const E_BITS: i64 = 9;
 const HALF: i64 = 16;
 
 /// The lane and its latency.
-pub fn lane(name: &str) -> (Rc<Unit>, i64) {
+pub fn lane(name: &str, in_bits: i64) -> (Rc<Unit>, i64) {
     let mut p = Pipe::new(name, "e = 2^8 >> ((max - x + 16) >> 5).");
-    let d = p.difference(8);
+    let Near { low: rounded, far } = p.near_difference_and(HALF, in_bits, false, 9);
     let m = p.m.clone();
-    let rounded = m.wire("rounded", &(&d + HALF));
     m.allow(&rounded, "UNUSEDSIGNAL", "steps within an octave");
     let one = lit(1 << (E_BITS - 1), uint(E_BITS));
     let shifted = one.shr(&m.wire("octaves", &concat(&[&rounded.slice(5, 4)])));
     p.advance();
-    let e = p.keep("e", &shifted);
+    let e = p.keep("e", &far.select(0, &shifted));
     m.output("e_o", &e);
     let latency = p.latency();
     (p.m.finish(), latency)

@@ -6,6 +6,7 @@
 mod base2;
 mod constants;
 mod itamax;
+mod line;
 mod octaves;
 mod pipe;
 mod quotient;
@@ -19,6 +20,7 @@ use bitlathe_hdl::{Expr, Module, Unit, bit, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 use thiserror::Error;
 
+use self::line::Line;
 use self::octaves::{Octaves, Polynomial};
 use self::segments::Segments;
 use self::table::Table;
@@ -51,6 +53,7 @@ pub enum Maximum {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
     Table(Table),
+    Line(Line),
     Octaves(Octaves),
     Segments(Segments),
     ItaMax,
@@ -120,6 +123,7 @@ impl Stage {
     pub fn e_bits(&self) -> i64 {
         match &self.form {
             Form::Table(t) => t.e_bits(),
+            Form::Line(l) => l.e_bits(),
             Form::Octaves(o) => o.e_bits(),
             Form::Segments(s) => s.e_bits(),
             Form::ItaMax => itamax::E_BITS,
@@ -186,9 +190,10 @@ impl Stage {
         let name = format!("{}_lane", self.method.name().replace('-', "_"));
         match &self.form {
             Form::Table(t) => t.lane(&name, self.in_bits, self.maximum == Maximum::Octave),
+            Form::Line(l) => l.lane(&name, self.in_bits, self.maximum == Maximum::Octave),
             Form::Octaves(o) => o.lane(&name, self.in_bits),
             Form::Segments(s) => s.lane(&name, self.in_bits),
-            Form::ItaMax => itamax::lane(&name),
+            Form::ItaMax => itamax::lane(&name, self.in_bits),
         }
     }
 
@@ -239,12 +244,9 @@ fn runtime(method: Method) -> Option<Form> {
         Method::Pwl { width, segments } => {
             Some(Form::Segments(Segments { points: constants::points(segments, width), step: None }))
         }
-        Method::Base2 { octave_bits, width, line } => {
-            let octave = match line {
-                true => constants::base2_line(octave_bits, width),
-                false => constants::base2_table(octave_bits, width),
-            };
-            Some(Form::Table(Table { values: base2::values(&octave) }))
+        Method::Base2 { octave_bits, width, line: true } => Some(Form::Line(Line { octave_bits, width })),
+        Method::Base2 { octave_bits, width, line: false } => {
+            Some(Form::Table(Table { values: base2::values(&constants::octave_table(octave_bits, width)) }))
         }
         Method::ItaMax => Some(Form::ItaMax),
         Method::ExpTable { .. } => None,
