@@ -277,7 +277,8 @@ impl Config {
         let model = Softmax { exponential, passes, output, n_max: self.shape.n_max as usize };
         let widths = model.widths().map_err(|e| vec![self.too_wide(&e)])?;
         let hardware = self.hardware(target, method, &model.exponential)?;
-        let warnings = self.warnings(&model);
+        let mut warnings = self.warnings(&model);
+        warnings.extend(self.short_rows(&hardware));
         let exponential = model.exponential;
         Ok(Derived { config: self.clone(), target, method, passes, output, exponential, widths, hardware, warnings })
     }
@@ -518,6 +519,20 @@ impl Config {
         warnings
     }
 
+    /// Rows that even at their longest wait for a reciprocal.
+    fn short_rows(&self, hw: &Hardware) -> Option<Issue> {
+        let (beats, interval) = (hw.beats_max(), if hw.waits_for_sum() { hw.row_interval() } else { 1 });
+        if beats >= interval {
+            return None;
+        }
+        let message = format!("a row has {beats} beats at most, its reciprocal takes {interval} cycles: rows will wait");
+        let help = match i64::from(self.shape.n_max) / interval {
+            0 => "log2-4 and raw divide nothing".into(),
+            lanes => format!("lanes = {lanes} or fewer cost no time"),
+        };
+        Some(Issue { warning: true, ..issue("C020", "parallel.lanes", message, help) })
+    }
+
     /// How far the exponent of a method is off, as a part of itself, by the rounding of its octave or step.
     fn temperature_error(&self, model: &Softmax) -> Option<f64> {
         let ScaleValue::Fixed(scale) = self.input.scale else { return None };
@@ -556,7 +571,7 @@ mod tests {
     /// A legal config with changes at dotted paths.
     fn derived(changes: &[(&str, Value)]) -> Result<Derived, Vec<Issue>> {
         let mut c = json!({
-            "kind": "softmax", "name": "core", "target": {"name": "kv260"}, "shape": {"n_max": 256},
+            "kind": "softmax", "name": "core", "target": {"name": "kv260"}, "shape": {"n_max": 384},
             "input": {"scale": 0.05}, "parallel": {"lanes": 16}, "method": {}, "passes": {}, "output": {},
         });
         for (path, value) in changes {
@@ -578,7 +593,7 @@ mod tests {
     #[test]
     fn the_shortest_file_is_a_table() {
         let text = "kind = \"softmax\"\nname = \"a\"\n[target]\nname = \"kv260\"\n[shape]\nn_max = 197\n[input]\nscale = 0.05\n\
-                    [parallel]\nlanes = 16\n";
+                    [parallel]\nlanes = 8\n";
         let derived = toml::from_str::<Config>(text).unwrap().derive().unwrap();
         assert_eq!(derived.method, Method::ExpTable { width: 18 });
         assert_eq!((derived.widths.exponential_bits(), derived.widths.sum_bits()), (18, 26));
@@ -636,7 +651,7 @@ mod tests {
             assert_eq!(found.widths.exponential_bits(), bits, "{name}");
         }
         let narrow = named("ibert", &[runtime, ("method.n", json!(20))]).unwrap();
-        assert_eq!((narrow.widths.exponential_bits(), narrow.widths.sum_bits()), (51, 59));
+        assert_eq!((narrow.widths.exponential_bits(), narrow.widths.sum_bits()), (51, 60));
     }
 
     #[test]
@@ -657,6 +672,8 @@ mod tests {
         assert_eq!(codes("exp-table", std::slice::from_ref(&long)), ["C060"]);
         assert!(codes("exp-table", &[long, ("output.kind", json!("u16"))]).is_empty());
         assert!(codes("linmax", &[]).is_empty());
+        assert_eq!(codes("exp-table", &[("shape.n_max", json!(256))]), ["C020"]);
+        assert!(codes("exp-table", &[("shape.n_max", json!(256)), ("output.kind", json!("raw"))]).is_empty());
         assert_eq!(codes("linmax", &[("input.scale", json!(0.5))]), ["C061"]);
         assert_eq!(codes("pwl", &[("input.scale", json!(1e-4))]), ["C061"]);
         assert_eq!(codes("exp-table", &[("input.bits", json!(16)), ("input.scale", json!(0.01))]), ["C062"]);
