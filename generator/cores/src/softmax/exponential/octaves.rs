@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Expr, Module, Unit, bit, concat, lit, uint};
+use bitlathe_hdl::{Expr, Module, Unit, bit, clog2, concat, lit, sint, uint};
 
 use super::pipe::{Near, Pipe};
 use super::quotient::{Quotient, bits_to, by_digits, by_steps, has_digits};
@@ -172,38 +172,33 @@ impl Octaves {
         let m = p.m.clone();
         let largest = self.polynomial.largest();
         let v_bits = bits_to(largest);
-        // n - q is the complement of q in this many bits, less what the complement of n leaves: zeros below e.
-        let q_bits = bits_to(self.n).max(2);
-        let most = (1 << q_bits) - 1;
-        let q = resized(&m, "q", &divided.q, q_bits);
-        let limit = lit(self.n as i64, uint(q_bits));
+        // The shift is what is left in these bits; what the last octave leaves are zeros below e.
+        let bits = bits_to(self.n).max(3);
+        let end = (1 << bits) - 1 - self.n;
+        let left = match bits - divided.left.width().value() {
+            more if more > 0 => m.wire("left_wide", &concat(&[&lit(-1, sint(more)).as_unsigned(), &divided.left])),
+            0 => divided.left.clone(),
+            _ => m.wire("left_low", &divided.left.slice(0, bits)),
+        };
         let small = !self.runtime && divided.r.width().value() <= 6 && !self.multiplies();
-        let (v, q) = if small {
+        let (w, coarse) = if small {
             let values: Vec<u64> = (0..1 << divided.r.width().value()).map(|r| self.polynomial.at(r)).collect();
-            (m.rom("polynomial", &divided.r, v_bits, &values), q)
-        } else {
-            let (v, over, q) = self.evaluate(p, c, divided.r, divided.over.clone(), q);
-            p.advance();
-            (p.keep("v", &over.select(self.top(c), &v)), p.keep("q", &over.select(&limit, &q)))
-        };
-        let fine = |v: &Expr, q: &Expr| {
-            let padded = m.wire("v_padded", &concat(&[&lit(0, uint(3)), v]));
-            m.wire("moved", &padded.shl(&m.wire("fine", &!q.slice(0, 2))))
-        };
-        let (mut w, mut coarse) = (fine(&v, &q), m.wire("coarse", &!q.slice(2, (q_bits - 2).max(1))));
-        if small {
+            let v = m.rom("polynomial", &divided.r, v_bits, &values);
             let fixed = |value: u64, bits: i64| lit(value as i64, uint(bits));
-            w = divided.over.select(fixed(largest << (!self.n & 3), v_bits + 3), &w);
-            coarse = divided.over.select(fixed((!self.n & most) >> 2, q_bits - 2), &coarse);
-        }
+            let w = divided.over.select(fixed(largest << (end & 3), v_bits + 3), moved(&m, &v, &left));
+            (w, divided.over.select(fixed(end >> 2, bits - 2), left.slice(2, bits - 2)))
+        } else {
+            let (v, over, left) = self.evaluate(p, c, divided.r, divided.over, left);
+            p.advance();
+            let v = p.keep("v", &over.select(self.top(c), &v));
+            let left = p.keep("left", &over.select(lit(end as i64, uint(bits)), &left));
+            (moved(&m, &v, &left), left.slice(2, bits - 2))
+        };
         p.advance();
         let [w, coarse] = p.keep_all([("w", &w), ("coarse", &coarse)]);
-        let e_bits = self.e_bits();
-        let padded = m.wire("w_padded", &concat(&[&lit(0, uint(most as i64 - 3)), &w]));
-        let all = m.wire("all", &padded.shl(&m.wire("amount", &concat(&[&coarse, &lit(0, uint(2))]))));
-        m.allow(&all, "UNUSEDSIGNAL", "zeros below");
-        p.advance();
-        p.keep("e", &all.slice(most as i64 - self.n as i64, e_bits))
+        let all = placed(p, &w, &coarse);
+        m.allow(&all, "UNUSEDSIGNAL", "zeros around e");
+        m.wire("e", &all.slice(end as i64, self.e_bits()))
     }
 
     fn multiplies(&self) -> bool {
@@ -252,6 +247,38 @@ impl Octaves {
             }
         }
     }
+}
+
+/// The value shifted left by the two low bits of the amount.
+fn moved(m: &Module, v: &Expr, amount: &Expr) -> Expr {
+    let padded = m.wire("v_padded", &concat(&[&lit(0, uint(3)), v]));
+    m.wire("moved", &padded.shl(&m.wire("fine", &amount.slice(0, 2))))
+}
+
+/// w shifted left by four times `coarse`, registered: turned among the places of a power of two of groups of four bits, which
+/// later places share, and zero by a register's reset where its groups are elsewhere.
+fn placed(p: &mut Pipe, w: &Expr, coarse: &Expr) -> Expr {
+    let m = p.m.clone();
+    let own = (w.width().value() + 3) / 4;
+    let (turns, places) = (1i64 << clog2(own), 1i64 << coarse.width().value());
+    let ring = match 4 * turns - w.width().value() {
+        0 => w.clone(),
+        more => m.wire("ring", &w.extend(w.width() + more)),
+    };
+    let twice = m.wire("twice", &concat(&[&ring, &ring]));
+    let turn = coarse.slice(0, clog2(own).min(coarse.width().value()));
+    let turned = m.wire("turned", &twice.shl(&m.wire("turn", &concat(&[&turn, &lit(0, uint(2))]))));
+    m.allow(&turned, "UNUSEDSIGNAL", "the upper half is turned");
+    let place = m.wire("place", &lit(1, uint(places)).shl(coarse));
+    let around = m.wire("place_wide", &concat(&[&lit(0, uint(own)), &place, &lit(0, uint(own))]));
+    m.allow(&around, "UNUSEDSIGNAL", "zeros at both ends");
+    p.advance();
+    p.keep_lanes("e", own + places - 1, 4, |i| {
+        let live = m.wire("live", &around.slice(i + 1, own).any());
+        let within = i - i.div(turns) * turns;
+        let value = m.wire("value", &turned.slice((within + turns) * 4, 4));
+        live.select(&value, 0)
+    })
 }
 
 /// The low bits of a named value, or the value below zeros.

@@ -1,6 +1,6 @@
 //! The registers of a lane, stage by stage, and the difference that every lane begins with.
 
-use bitlathe_hdl::{Clock, Expr, Module, Wire, bit, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Expr, Index, Module, Wire, bit, concat, lit, sint, uint};
 
 /// A lane under construction, and how many registers lie behind its inputs.
 pub struct Pipe {
@@ -48,6 +48,15 @@ impl Pipe {
     /// Several.
     pub fn keep_all<const N: usize>(&self, values: [(&str, &Expr); N]) -> [Expr; N] {
         values.map(|(name, value)| self.keep(name, value))
+    }
+
+    /// `count` values of `width` bits in a register of this stage.
+    pub fn keep_lanes(&self, name: &str, count: i64, width: i64, value: impl FnOnce(&Index) -> Expr) -> Expr {
+        let q = self.ck.reg(&format!("{name}_{}_q", self.stage), uint(count * width));
+        self.m.generate_for(&format!("g_{name}"), count, |i| {
+            q.next_lane(i, &width.into(), Some(&self.en), &value(i));
+        });
+        (*q).clone()
     }
 
     /// The lane's elements: x_i, and max_i which is not below it; with `octave` the maximum has a bit more.

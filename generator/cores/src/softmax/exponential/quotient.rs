@@ -12,8 +12,8 @@ const LUT_INPUTS: i64 = 6;
 
 /// What a division leaves, not registered.
 pub struct Quotient {
-    /// q modulo 2^bits.
-    pub q: Expr,
+    /// The complement of q, 2^bits - 1 - q: what is left of the octaves.
+    pub left: Expr,
     /// r.
     pub r: Expr,
     /// q reached its limit: q and r mean nothing.
@@ -38,7 +38,8 @@ pub fn by_digits(p: &mut Pipe, d: Expr, far: Expr, octave: u64, limit: u64) -> Q
     let over = p.m.wire("over", &(far | at_least(&d, limit * octave)));
     if odd == 1 {
         let (q, r) = (d.slice(even, d.width() - even), d.slice(0, even.max(1)));
-        return Quotient { q: p.m.wire("q", &q), r: p.m.wire("r", &if even > 0 { r } else { lit(0, bit()) }), over };
+        let r = if even > 0 { r } else { lit(0, bit()) };
+        return Quotient { left: p.m.wire("left", &!q), r: p.m.wire("r", &r), over };
     }
     let (mut d, mut over) = (d, over);
     // The digits so far, the remainder, and how many bits of the dividend are left.
@@ -49,7 +50,7 @@ pub fn by_digits(p: &mut Pipe, d: Expr, far: Expr, octave: u64, limit: u64) -> Q
         if !first {
             p.advance();
             [d, over] = p.keep_all([("d", &d.slice(0, left + even).clone()), ("over", &over)]);
-            (q, rest) = (q.map(|q| p.keep("q", &q)), rest.map(|r| p.keep("rest", &r)));
+            (q, rest) = (q.map(|q| p.keep("left", &q)), rest.map(|r| p.keep("rest", &r)));
         }
         let taken = left.min(if first { LUT_INPUTS } else { LUT_INPUTS - rest_bits });
         let tag = if first { "first".to_owned() } else { format!("at_{}", left - taken) };
@@ -59,7 +60,7 @@ pub fn by_digits(p: &mut Pipe, d: Expr, far: Expr, octave: u64, limit: u64) -> Q
         let dividend = m.wire(&format!("{tag}_dividend"), &rest.map_or(next.clone(), |r| concat(&[&r, &next])));
         let digit_bits = if first { (most - left).max(1) } else { taken };
         let digit = digit(m, &tag, &dividend, odd, digit_bits, rest_bits);
-        q = Some(q.map_or(digit.0.clone(), |q| m.wire(&format!("{tag}_q"), &concat(&[&q, &digit.0]))));
+        q = Some(q.map_or(digit.0.clone(), |q| m.wire(&format!("{tag}_left"), &concat(&[&q, &digit.0]))));
         rest = digit.1;
         first = false;
     }
@@ -68,11 +69,11 @@ pub fn by_digits(p: &mut Pipe, d: Expr, far: Expr, octave: u64, limit: u64) -> Q
         (Some(rest), Some(low)) => concat(&[&rest, &low]),
         (rest, low) => rest.or(low).unwrap_or_else(|| lit(0, bit())),
     };
-    let q = q.unwrap_or_else(|| lit(0, bit()));
-    Quotient { q, r: p.m.wire("r", &r), over }
+    let left = q.unwrap_or_else(|| lit(1, bit()));
+    Quotient { left, r: p.m.wire("r", &r), over }
 }
 
-/// Quotient digit and remainder of a dividend of at most six bits; no remainder where the divisor is 1.
+/// Complement of a quotient digit and remainder of a dividend of at most six bits; no remainder where the divisor is 1.
 fn digit(
     m: &Module,
     tag: &str,
@@ -82,10 +83,10 @@ fn digit(
     rest_bits: i64,
 ) -> (Expr, Option<Expr>) {
     let values: Vec<u64> = (0..1u64 << dividend.width().value())
-        .map(|v| (v / divisor % (1 << digit_bits)) << rest_bits | v % divisor)
+        .map(|v| (!(v / divisor) % (1 << digit_bits)) << rest_bits | v % divisor)
         .collect();
     let word = m.rom(&format!("{tag}_digit"), dividend, digit_bits + rest_bits, &values);
-    m.describe(&word, &format!("quotient by {divisor} above the remainder"));
+    m.describe(&word, &format!("complement of the quotient by {divisor}, remainder"));
     let rest = (rest_bits > 0).then(|| word.slice(0, rest_bits));
     (m.wire(&format!("{tag}_quotient"), &word.slice(rest_bits, digit_bits)), rest)
 }
@@ -111,7 +112,7 @@ pub fn by_steps(p: &mut Pipe, d: &Expr, far: &Expr, octave: &Expr, limit: u64) -
     for k in (0..q_bits).rev() {
         p.advance();
         [rest, over] = p.keep_all([("rest", &rest), ("over", &over)]);
-        q = q.map(|q| p.keep("q", &q));
+        q = q.map(|q| p.keep("left", &q));
         let m = &p.m;
         let negative = rest.msb();
         let upper = m.wire(&format!("upper_{k}"), &rest.slice(k, octave_bits + 1));
@@ -123,15 +124,16 @@ pub fn by_steps(p: &mut Pipe, d: &Expr, far: &Expr, octave: &Expr, limit: u64) -
         m.allow(&sum, "UNUSEDSIGNAL", "the lowest bit only makes the carry");
         let next = sum.slice(1, octave_bits + 1);
         rest = m.wire(&format!("rest_at_{k}"), &if k > 0 { concat(&[&next, &rest.slice(0, k)]) } else { next });
-        let bit = !rest.msb();
-        q = Some(m.wire(&format!("q_at_{k}"), &q.map_or(bit.clone(), |q| concat(&[&q, &bit]))));
+        // The sign is the complement of the quotient's bit.
+        let bit = rest.msb();
+        q = Some(m.wire(&format!("left_at_{k}"), &q.map_or(bit.clone(), |q| concat(&[&q, &bit]))));
     }
-    let q = q.unwrap_or_else(|| lit(0, bit()));
+    let left = q.unwrap_or_else(|| lit(1, bit()));
     p.advance();
-    let [rest, over, q] = p.keep_all([("rest", &rest), ("over", &over), ("q", &q)]);
+    let [rest, over, left] = p.keep_all([("rest", &rest), ("over", &over), ("left", &left)]);
     let m = &p.m;
     let correction = octave & rest.msb().repeat(octave_bits);
     let r = m.wire("r", &rest.slice(0, octave_bits).wrapping_add(correction));
-    let over = m.wire("over_all", &(over | at_least(&q, limit)));
-    Quotient { q, r, over }
+    let over = m.wire("over_all", &(over | !at_least(&left, (1 << q_bits) - limit)));
+    Quotient { left, r, over }
 }
