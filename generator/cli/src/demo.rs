@@ -193,7 +193,7 @@ impl Kind for Demo {
             let points = data.scales.iter().map(|s| (*s, s * data.sigma / batch as f64)).collect();
             Choice { name: format!("batch of {batch}"), config, points }
         };
-        Some(Comparison { measure: "error", choices: vec![choice(1), choice(2)] })
+        Some(Comparison { measure: "error", choices: vec![choice(1), choice(2)], refused: vec![] })
     }
     fn random_configs(&self, _: &Target, _: u64, _: usize) -> Vec<Value> {
         vec![]

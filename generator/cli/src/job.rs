@@ -37,11 +37,13 @@ impl FromStr for Assignment {
 /// Reads and checks the inputs of a job.
 pub fn assemble(core: &dyn Core, given: &[Assignment]) -> Result<Job, Vec<Finding>> {
     let interface = core.interface();
+    let inputs = inputs(core, &interface);
     let mut findings = Vec::new();
-    let tensors = read(&interface, given, &mut findings);
+    let tensors = read(&interface, &inputs, given, &mut findings);
     let mut job = bind(tensors, &mut findings);
     findings.extend(sizes(&interface, &job.dims));
-    findings.extend(missing(&interface, given));
+    findings.extend(missing(&inputs, given));
+    findings.extend(translate(core, &mut job));
     // What follows needs a job without gaps.
     if findings.is_empty() {
         findings.extend(fill(&interface, &mut job));
@@ -53,6 +55,30 @@ pub fn assemble(core: &dyn Core, given: &[Assignment]) -> Result<Job, Vec<Findin
         findings.extend(core.check_job(&job).err().map(refused));
     }
     if findings.is_empty() { Ok(job) } else { Err(findings) }
+}
+
+/// The tensors that files give: the inputs of the interface, save what the core makes of others.
+fn inputs(core: &dyn Core, interface: &Interface) -> Vec<TensorSpec> {
+    let given = core.given();
+    let made = |t: &TensorSpec| given.iter().any(|g| g.makes.contains(&t.name));
+    let own = interface.tensors.iter().filter(|t| t.role == Role::In && !made(t));
+    own.chain(given.iter().map(|g| &g.spec)).cloned().collect()
+}
+
+/// Replaces what files give in other words by what the core makes of it.
+fn translate(core: &dyn Core, job: &mut Job) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for given in core.given() {
+        let Some(tensor) = job.tensors.remove(&given.spec.name) else { continue };
+        match core.translate(&given.spec.name, &tensor) {
+            Ok(made) => job.tensors.extend(made),
+            Err(reason) => {
+                let finding = Finding::new("J011", format!("tensor `{}`: {reason}", given.spec.name));
+                findings.push(finding.help(given.spec.doc));
+            }
+        }
+    }
+    findings
 }
 
 /// Stages a file for each `--out`; the names are checked against the tensors that the command gives.
@@ -102,17 +128,22 @@ fn twice(name: &str, option: &str) -> Finding {
 }
 
 /// The tensors whose files can be read, in the order of the interface.
-fn read<'a>(interface: &'a Interface, given: &'a [Assignment], findings: &mut Vec<Finding>) -> Vec<Given<'a>> {
-    let inputs = names(interface, Role::In);
+fn read<'a>(
+    interface: &Interface,
+    inputs: &'a [TensorSpec],
+    given: &'a [Assignment],
+    findings: &mut Vec<Finding>,
+) -> Vec<Given<'a>> {
+    let known = || inputs.iter().map(|t| t.name.as_str());
     let mut tensors: Vec<Given> = Vec::new();
     for Assignment { name, path } in given {
-        let Some(spec) = interface.tensor(name).filter(|t| t.role == Role::In) else {
-            let what = if interface.tensor(name).is_some() {
+        let Some(spec) = inputs.iter().find(|t| t.name == *name) else {
+            let what = if interface.tensor(name).is_some_and(|t| t.role == Role::Out) {
                 "is an output of this core"
             } else {
                 "is no tensor of this core"
             };
-            findings.push(Finding::new("J002", format!("`{name}` {what}")).help(suggest(name, inputs.iter().copied())));
+            findings.push(Finding::new("J002", format!("`{name}` {what}")).help(suggest(name, known())));
             continue;
         };
         if tensors.iter().any(|t| t.spec.name == *name) {
@@ -128,7 +159,7 @@ fn read<'a>(interface: &'a Interface, given: &'a [Assignment], findings: &mut Ve
             ))),
         }
     }
-    tensors.sort_by_key(|t| interface.tensors.iter().position(|s| s.name == t.spec.name));
+    tensors.sort_by_key(|t| inputs.iter().position(|s| s.name == t.spec.name));
     tensors
 }
 
@@ -216,8 +247,8 @@ pub fn sizes(interface: &Interface, dims: &Dims) -> Vec<Finding> {
 }
 
 /// Inputs without a default that nobody gave.
-fn missing(interface: &Interface, given: &[Assignment]) -> Vec<Finding> {
-    let needed = interface.tensors.iter().filter(|t| t.role == Role::In && t.default.is_none());
+fn missing(inputs: &[TensorSpec], given: &[Assignment]) -> Vec<Finding> {
+    let needed = inputs.iter().filter(|t| t.default.is_none());
     needed
         .filter(|t| given.iter().all(|g| g.name != t.name))
         .map(|t| {

@@ -216,6 +216,42 @@ fn sim_counts_cycles_and_records_a_wave() {
     );
 }
 
+/// A softmax whose scale comes with the job: files give the real number, the core's registers hold what becomes of it.
+#[test]
+fn a_scale_in_a_file_becomes_registers() {
+    let home = tempfile::tempdir().expect("a folder");
+    let config = run(home.path(), &["new", "softmax"]);
+    fs::write(home.path().join("core.toml"), config.stdout).expect("writable");
+    save(home.path(), "x.npy", &[2, 40], (0..80).map(|n| n * 29 % 256 - 128).collect());
+    for (name, scale) in [("scale.npy", 0.05), ("coarse.npy", 1.4), ("other.npy", 0.3)] {
+        npy::write(&home.path().join(name), &Tensor::from_f64([1], &[scale])).expect("writable");
+    }
+    let job = |command, scale: &'static str, method, setting| {
+        let sets = ["--set", method, "--set", "output.kind=u16", "--set", setting, "--json"];
+        let given: &[&str] = if scale.is_empty() { &[] } else { &["--in", scale] };
+        let ran = run(
+            home.path(),
+            &[&[command, "core.toml", "--in", "x=x.npy", "--out", "y=y.npy"], given, &sets[..]].concat(),
+        );
+        (ran.code, ran.stdout, npy::read(&home.path().join("y.npy")).ok())
+    };
+    let (linmax, runtime) = ("method.name=linmax", "input.scale=runtime");
+    let fixed = job("golden", "", linmax, "input.scale=0.05");
+    let (code, text, given) = job("golden", "scale=scale.npy", linmax, runtime);
+    assert_eq!((code, &given), (Some(0), &fixed.2), "{text}");
+    let (code, text, other) = job("sim", "scale=other.npy", linmax, runtime);
+    assert_eq!(code, Some(0), "{text}");
+    assert_ne!(other, fixed.2);
+    let (code, text, _) = job("golden", "scale=coarse.npy", linmax, runtime);
+    assert!(code == Some(2) && text.contains("J011") && text.contains("1.3547"), "{text}");
+    let (code, text, _) = job("golden", "", linmax, runtime);
+    assert!(code == Some(2) && text.contains("`scale` is not given"), "{text}");
+    let (code, text, _) = job("golden", "octave=scale.npy", linmax, runtime);
+    assert!(code == Some(2) && text.contains("`octave` is no tensor"), "{text}");
+    let (code, text, _) = job("golden", "scale=scale.npy", linmax, "input.scale=0.05");
+    assert!(code == Some(2) && text.contains("`scale` is no tensor"), "{text}");
+}
+
 #[test]
 fn pack_writes_the_tensor_and_refuses_what_is_not_ternary() {
     let home = home();

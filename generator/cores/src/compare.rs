@@ -21,6 +21,17 @@ pub struct Comparison {
     pub measure: &'static str,
     /// The methods, in the order of the docs.
     pub choices: Vec<Choice>,
+    /// Methods that make no core of this config.
+    pub refused: Vec<Refused>,
+}
+
+/// A method that makes no core.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Name with its options.
+    pub name: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One method.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bitlathe_hdl::Checked;
-use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor};
+use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor, TensorSpec};
 use serde::Serialize;
 
 use crate::compare::{Comparison, Data};
@@ -159,6 +159,16 @@ pub struct Block {
     pub from: Vec<String>,
 }
 
+/// A tensor that files give in other words than the hardware takes it, such as a real scale in place of the integers that
+/// registers hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// The tensor in files.
+    pub spec: TensorSpec,
+    /// Inputs of the interface that the core makes of it; files do not give these.
+    pub makes: Vec<String>,
+}
+
 /// Real weights turned into the tensors that a core takes.
 pub struct Imported {
     /// Tensors by job name (`w`, `scale`, …). `scale` and other side results are written but not fed.
@@ -181,6 +191,14 @@ pub trait Core: Send + Sync {
     fn warnings(&self) -> Vec<Issue>;
     /// Ports, registers, tensors, streams.
     fn interface(&self) -> Interface;
+    /// Tensors that files give in other words than the hardware takes them.
+    fn given(&self) -> Vec<Given> {
+        vec![]
+    }
+    /// The interface's tensors that a given one makes, or why it makes none.
+    fn translate(&self, _name: &str, _tensor: &Tensor) -> Result<BTreeMap<String, Tensor>, String> {
+        Ok(BTreeMap::new())
+    }
     /// The hardware.
     fn rtl(&self) -> Result<Checked, bitlathe_hdl::Errors>;
     /// Outputs of a job by the golden model; the job's inputs are already bound and in range.

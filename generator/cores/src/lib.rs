@@ -9,11 +9,12 @@ pub mod parts;
 pub mod quantizer;
 pub mod random;
 mod room;
+pub mod softmax;
 pub mod ternary_gemm;
 
 pub use crate::core::*;
 
 /// Every kind of core, in the order in which `bitlathe list` shows them.
 pub fn kinds() -> &'static [&'static dyn Kind] {
-    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer]
+    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer, &softmax::Softmax]
 }

@@ -80,12 +80,14 @@ impl Judged {
         let head = row!["method", "mean error", "largest, at scale", "LUT", "FF", "DSP", "block RAM"];
         let rows: Vec<Vec<String>> = std::iter::once(head).chain(self.rows().map(line)).collect();
         let (low, high) = self.range();
+        let refused = self.comparison.refused.iter().map(|r| format!("no {}: {}\n", r.name, r.reason));
         format!(
-            "Error: {}; rows of {} normal numbers, sigma {}, scales {low} to {high}. Resources are predicted.\n\n{}",
+            "Error: {}; rows of {} normal numbers, sigma {}, scales {low} to {high}. Resources are predicted.\n\n{}{}",
             self.comparison.measure,
             self.data.n,
             self.data.sigma,
-            table(&rows)
+            table(&rows),
+            refused.collect::<String>()
         )
     }
 
@@ -105,6 +107,7 @@ impl Judged {
         };
         json!({
             "measure": self.comparison.measure, "data": self.data, "choices": self.rows().map(choice).collect::<Vec<_>>(),
+            "refused": self.comparison.refused,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::Cost;
 pub const LATENCY: i64 = 2;
 
 /// Depth from which block memory is taken.
-const BLOCK_FROM: i64 = 128;
+pub const BLOCK_FROM: i64 = 128;
 
 /// A FIFO of `depth` beats and one more in its output register.
 pub fn buffer(width: i64, depth: i64) -> Rc<Unit> {

@@ -12,7 +12,9 @@
 //! | [`max_tree`] | largest of several values |
 //! | [`normalise`] | leading zeros, and the value without them |
 //! | [`memory`] | what a memory costs in blocks, look-up-table sites and multiplexers |
+//! | [`multiply_add`] | product plus addend, one DSP block |
 //! | [`register_file`] | registers from a register map |
+//! | [`row_walk`] | where in its row a beat lies |
 //! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
 //! | [`sum_tree`] | sum of several values |
@@ -30,10 +32,12 @@ pub mod fifo;
 pub mod lfsr;
 pub mod max_tree;
 pub mod memory;
+pub mod multiply_add;
 pub mod normalise;
 pub mod register_file;
 pub mod replay;
 pub mod requantize;
+pub mod row_walk;
 pub mod simd_add;
 pub mod stream_register;
 pub mod sum_tree;

@@ -16,7 +16,6 @@ mod options;
 mod rtl;
 mod schedule;
 mod stimulus;
-mod walk;
 
 use std::collections::BTreeMap;
 

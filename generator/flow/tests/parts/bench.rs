@@ -26,17 +26,38 @@ pub struct Part {
     unit: Rc<Unit>,
     /// Ports that are vectors, with their numbers of values.
     vectors: Vec<(&'static str, usize)>,
+    /// Ends the names of its modules, which other parts have too.
+    suffix: String,
 }
 
 impl Part {
     pub fn new(unit: Rc<Unit>) -> Self {
-        Self { unit, vectors: vec![] }
+        Self { unit, vectors: vec![], suffix: String::new() }
     }
 
     /// A port holds several values side by side.
     pub fn vector(mut self, port: &'static str, values: usize) -> Self {
         self.vectors.push((port, values));
         self
+    }
+
+    /// The names of its modules get a suffix: on one bench, one name would mean one module.
+    pub fn renamed(mut self, suffix: String) -> Self {
+        self.suffix = suffix;
+        self
+    }
+
+    /// Its files under their names on the bench.
+    fn files(&self) -> Vec<SourceFile> {
+        let mut files = printed(&self.unit);
+        let names: Vec<String> = files.iter().map(|f| f.path.trim_end_matches(".v").to_owned()).collect();
+        for (file, name) in files.iter_mut().zip(&names) {
+            file.path = format!("{name}{}.v", self.suffix);
+            for known in &names {
+                file.text = file.text.replace(known, &format!("{known}{}", self.suffix));
+            }
+        }
+        files
     }
 
     fn ports(&self, input: bool) -> Vec<(Port, usize)> {
@@ -85,7 +106,8 @@ impl Part {
         let parameters: Vec<String> =
             self.unit.manifest().params.iter().map(|p| format!(".{}({})", p.name, p.value)).collect();
         let values = if parameters.is_empty() { String::new() } else { format!(" #({})", parameters.join(", ")) };
-        format!("{wires}  {}{values} u_{number} ({});\n", self.unit.name(), ports.join(", "))
+        let module = format!("{}{}", self.unit.name(), self.suffix);
+        format!("{wires}  {module}{values} u_{number} ({});\n", ports.join(", "))
     }
 }
 
@@ -113,10 +135,10 @@ impl Bench {
         for (n, (part, place)) in parts.iter().zip(&places).enumerate() {
             text += &part.instance(n, at_in, at_out);
             (at_in, at_out) = (at_in + place.0, at_out + place.1);
-            if !files.contains_key(&format!("{}.v", part.unit.name())) {
+            if !files.contains_key(&format!("{}{}.v", part.unit.name(), part.suffix)) {
                 assert_lint_clean(&part.unit);
             }
-            files.extend(printed(&part.unit).into_iter().map(|f| (f.path.clone(), f)));
+            files.extend(part.files().into_iter().map(|f| (f.path.clone(), f)));
         }
         let mut files: Vec<SourceFile> = files.into_values().collect();
         files.push(SourceFile { path: format!("{name}.v"), text: text + "endmodule\n" });

@@ -5,10 +5,12 @@ mod arithmetic;
 mod bench;
 mod costs;
 mod handshakes;
+mod multiply_add;
 mod random_numbers;
 mod registers;
 mod replay;
 mod requantize;
+mod softmax_exp;
 mod streams;
 mod tables;
 
