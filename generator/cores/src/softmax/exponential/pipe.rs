@@ -112,7 +112,9 @@ fn cut(m: &Module, x: &Expr, max: &Expr, near: i64, [low, far]: [&Wire; 2]) {
     let difference = m.wire("low_difference", &below(&max).wrapping_sub(below(&x)));
     let borrow = m.wire("borrow", &difference.bit(near));
     low.drive(difference.slice(0, near));
-    m.comment("Above, x is the maximum, or one less where the low bits borrow. The one goes through pairs that are zero.");
+    m.comment(
+        "Above, x is the maximum, or one less where the low bits borrow. The one goes through pairs that are zero.",
+    );
     m.comment("Whether all pairs below are zero is the same for all lanes: two bits of x then take one LUT.");
     let upper = m.wire("upper", &concat(&[&max.slice(near, 2 * &pairs), &lit(0, bit())]));
     let alike = m.wire_later("alike", uint(&pairs));
