@@ -119,6 +119,17 @@ fn faults_are_found() {
     found(&[("output.kind", json!("log2-4"))], "softmax_log_lane.v", "(one_octave ? 0 : two_e)", "two_e");
 }
 
+#[test]
+fn two_sizes_differ_in_parameter_defaults_only() {
+    let plain = |n_max: u64, lanes: u64| -> Vec<String> {
+        let files = core(&[("shape.n_max", json!(n_max)), ("parallel.lanes", json!(lanes))]).rtl().expect("checks");
+        let files = files.files(&[]);
+        let lines = files.iter().flat_map(|(_, text)| text.lines().map(str::to_owned));
+        lines.filter(|l| !l.trim_start().starts_with("parameter ")).collect()
+    };
+    assert_eq!(plain(3000, 16), plain(4000, 24));
+}
+
 /// Rows of as many beats as a reciprocal takes, and rows of any length where nothing is divided, follow without a pause.
 #[test]
 fn rows_follow_without_bubbles() {

@@ -125,7 +125,7 @@ pub(crate) enum Item {
     Clocked(Clocked, &'static Location<'static>),
     Memory(MemId),
     MemWrite { mem: MemId, clock: SigId, enable: Expr, addr: Expr, data: Expr },
-    Rom { sig: SigId, addr: Expr, values: Vec<u64> },
+    Rom { sig: SigId, addr: Expr, values: Vec<u64>, block: bool },
     Instance(Instance),
     For { label: String, index: String, count: Dim, items: Vec<Item> },
     If { cond: Cond, label: String, items: Vec<Item>, else_label: String, else_items: Vec<Item> },
@@ -455,13 +455,24 @@ impl Module {
     /// A read-only table: entry `addr`, zero beyond the last.
     #[track_caller]
     pub fn rom(&self, name: &str, addr: &Expr, width: impl Into<Dim>, values: &[u64]) -> Expr {
-        let ty = Ty { width: width.into(), signed: false };
+        self.table(name, addr, width.into(), values, false)
+    }
+
+    /// The same for block memory: the address, or what is read, goes straight into a register.
+    #[track_caller]
+    pub fn block_rom(&self, name: &str, addr: &Expr, width: impl Into<Dim>, values: &[u64]) -> Expr {
+        self.table(name, addr, width.into(), values, true)
+    }
+
+    #[track_caller]
+    fn table(&self, name: &str, addr: &Expr, width: Dim, values: &[u64], block: bool) -> Expr {
+        let ty = Ty { width, signed: false };
         let bits = ty.width.value();
         if let Some(v) = values.iter().find(|v| bits < 64 && **v >> bits != 0) {
             self.body.error(Code::Overflow, format!("entry {v} does not fit {bits} bits"), "widen the table");
         }
         let sig = self.body.declare(name, ty, SigKind::Wire, here());
-        self.body.push(Item::Rom { sig, addr: addr.clone(), values: values.to_vec() });
+        self.body.push(Item::Rom { sig, addr: addr.clone(), values: values.to_vec(), block });
         self.expr(sig)
     }
 

@@ -142,10 +142,14 @@ pub fn cost(a_bits: i64, b_bits: i64, p_bits: i64, family: Family) -> Cost {
         return Cost { dsp: 1.0, ..Cost::default() };
     }
     let registers = (2 * (a_bits + b_bits) + 2 * p_bits) as f64;
+    let (large, small) = (a_bits.max(b_bits), a_bits.min(b_bits));
+    // Unsigned parts of the factors that blocks take, and the sums that join their products.
+    let pieces = |wide: i64, narrow: i64| (((large - 1 + wide - 1) / wide) * ((small - 1 + narrow - 1) / narrow)) as f64;
     let (dsp, lut) = match family {
-        Family::Xcup | Family::Xc7 => (((a_bits + 23) / 24 * ((b_bits + 16) / 17)) as f64, p_bits as f64),
-        Family::Ecp5 => (((a_bits + 17) / 18 * ((b_bits + 17) / 18)) as f64, 1.5 * p_bits as f64),
-        Family::Ice40 => (0.0, (a_bits * b_bits + p_bits) as f64),
+        Family::Xcup => (pieces(26, 17), p_bits as f64),
+        Family::Xc7 => (pieces(24, 17), p_bits as f64),
+        Family::Ecp5 => (pieces(17, 17), 1.5 * p_bits as f64),
+        Family::Ice40 => return Cost::logic((a_bits * b_bits + p_bits) as f64, registers),
     };
-    Cost { dsp, ..Cost::logic(lut, registers) }
+    Cost { dsp, ..Cost::logic(lut + 34.0 * (dsp - 1.0), registers) }
 }

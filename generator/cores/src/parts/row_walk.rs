@@ -3,6 +3,9 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Module, Unit, bit, concat, lit, uint};
+use bitlathe_spec::Family;
+
+use crate::Cost;
 
 /// Bits that count the columns of a row.
 pub fn column_bits(c_max: &Dim) -> Dim {
@@ -30,6 +33,12 @@ pub fn row_walk(lanes: i64, c_max: i64) -> Rc<Unit> {
     m.output("remaining_o", &remaining);
     m.output("end_o", &end);
     m.finish()
+}
+
+/// Cost: the choice of the first count and a subtractor, which also compares.
+pub fn cost(c_max: i64, _: Family) -> Cost {
+    let bits = f64::from(64 - c_max.leading_zeros());
+    Cost::logic(2.0 * bits, bits + 1.0)
 }
 
 /// Elements of the present beat that are no padding, one bit each, from the columns that remain.

@@ -8,7 +8,7 @@ use super::scale::{INVERSE_BITS, RECIPROCAL_BITS};
 use crate::parts::delay_line::delay_cost;
 use crate::parts::memory::select_lut;
 use crate::parts::register_file::register_file_cost;
-use crate::parts::{buffer, carry, divider, fifo, max_tree, multiply_add, normalise};
+use crate::parts::{buffer, carry, divider, fifo, max_tree, multiply_add, normalise, row_walk};
 use crate::{Cost, PartCost};
 
 fn entry(part: &str, count: i64, each: Cost) -> PartCost {
@@ -26,7 +26,7 @@ fn sum(costs: impl IntoIterator<Item = Cost>) -> Cost {
 pub fn parts(hw: &Hardware, registers: &[Register], family: Family) -> Vec<PartCost> {
     let mut out = vec![
         entry("registers", 1, register_file_cost(family, registers)),
-        entry("input", 1, intake(hw)),
+        entry("input", 1, intake(hw, family)),
         entry("exponential", hw.exponential_stages(), hw.stage.cost(family)),
         entry("sum", 1, row_sum(hw, family)),
     ];
@@ -57,15 +57,11 @@ impl Hardware {
     }
 }
 
-fn column_bits(hw: &Hardware) -> f64 {
-    f64::from(64 - hw.n_max.leading_zeros())
-}
-
 /// Place in the row, and a mask a lane.
-fn intake(hw: &Hardware) -> Cost {
-    let (n, c) = (hw.lanes as f64, column_bits(hw));
+fn intake(hw: &Hardware, family: Family) -> Cost {
+    let n = hw.lanes as f64;
     let mask = if hw.lanes > 1 { n } else { 0.0 };
-    Cost::logic(2.5 * c + mask + 4.0, c + n + 2.0)
+    sum([row_walk::cost(hw.n_max, family), Cost::logic(mask + 4.0, n + 1.0)])
 }
 
 /// The largest element of a beat, and what follows it.
@@ -142,7 +138,11 @@ fn lane(hw: &Hardware, family: Family) -> Cost {
     match hw.row_scale() {
         RowScale::Reciprocal(bits) => {
             let lane = hw.scale_lane(bits);
-            let product = multiply_add::cost(FACTOR_BITS, e, lane.product_bits(), family);
+            let mut product = multiply_add::cost(FACTOR_BITS, e, lane.product_bits(), family);
+            if !lane.names_block() {
+                // All lanes share the registers of factor and addend.
+                product.ff -= (FACTOR_BITS + lane.product_bits()) as f64 * (1.0 - 1.0 / hw.lanes as f64);
+            }
             let window = select_lut(family, lane.steps() + 1).max(1.0) * (bits + 1) as f64;
             sum([product, Cost::logic(window, bits as f64)])
         }

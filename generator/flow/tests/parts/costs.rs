@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bitlathe_cores::Cost;
 use bitlathe_cores::parts::requantize::{RequantizeLane, Shift, Tied};
 use bitlathe_cores::parts::{
-    buffer, delay_line, divider, fifo, lfsr, max_tree, normalise, register_file, replay, stream_register, sum_tree,
+    buffer, delay_line, divider, fifo, lfsr, max_tree, multiply_add, normalise, register_file, replay, row_walk, stream_register, sum_tree,
     width_converter,
 };
 use bitlathe_flow::synth::{SynthRequest, synthesize};
@@ -42,6 +42,13 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         out.push((max_tree::max_tree(terms, width), max_tree::cost(terms, width, FAMILY)));
         out.push((sum_tree::sum_tree(terms, width), sum_tree::cost(terms, width, FAMILY)));
     }
+    for (a, b, p, implementation) in [(27, 18, 46, 1), (27, 24, 52, 0), (27, 35, 63, 0)] {
+        out.push((
+            multiply_add::multiply_add(a, b, p, implementation),
+            multiply_add::cost(a, b, p, FAMILY),
+        ));
+    }
+    out.push((row_walk::row_walk(16, 4096), row_walk::cost(4096, FAMILY)));
     out.push((stream_register::stream_register(32), stream_register::cost(32, FAMILY)));
     out.push((fifo::fifo(24, 4), fifo::cost(24, 4, FAMILY)));
     out.push((width_converter::narrow_converter(8, 6), width_converter::narrow_cost(8, 6, FAMILY)));

@@ -310,7 +310,7 @@ impl<'a> Printer<'a> {
                 });
                 self.line("end");
             }
-            Item::Rom { sig, addr, values } => self.rom(*sig, addr, values),
+            Item::Rom { sig, addr, values, block } => self.rom(*sig, addr, values, *block),
             Item::Instance(i) => self.instance(i),
             Item::For { label, index, count, items } => {
                 self.line(&format!("genvar {index};"));
@@ -357,13 +357,21 @@ impl<'a> Printer<'a> {
         self.line("endgenerate");
     }
 
-    fn rom(&mut self, sig: SigId, addr: &Expr, values: &[u64]) {
+    fn rom(&mut self, sig: SigId, addr: &Expr, values: &[u64], block: bool) {
         let s = &self.d.signals[sig];
         let (bits, address) = (s.ty.width.value(), addr.width().value());
         let digits = (bits as usize).div_ceil(4);
+        // Vivado reads the attribute at the signal, Yosys at the case.
+        let style = "(* rom_style = \"block\" *)";
+        if block {
+            self.line(style);
+        }
         self.remarked(RcDoc::text(format!("reg {}{};", vector(&s.ty.width), s.name)), &s.doc);
         self.line("always @* begin");
         self.indented(|p| {
+            if block {
+                p.line(style);
+            }
             p.line(&format!("case ({})", flat(&p.values().exact(addr).doc)));
             for (n, v) in values.iter().enumerate() {
                 p.line(&format!("  {address}'d{n}: {} = {bits}'h{v:0digits$x};", s.name));

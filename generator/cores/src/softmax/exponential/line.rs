@@ -64,7 +64,9 @@ impl Line {
         let group = m.wire("group", &t.slice(f + FINE_BITS, bits - f - FINE_BITS));
         let w = self.moved(&m, &t, &group);
         p.advance();
-        let [w, group, far] = p.keep_all([("w", &w), ("group", &group), ("far", &far)]);
+        // Kept as it comes: an inverter between two registers takes a LUT.
+        let [w, not_group, far] = p.keep_all([("w", &w), ("not_group", &m.wire("not_group", &!&group)), ("far", &far)]);
+        let group = m.wire("group_now", &!&not_group);
         let e = self.placed(&mut p, &w, &group, &far);
         m.output("e_o", &e);
         let latency = p.latency();

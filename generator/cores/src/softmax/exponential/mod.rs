@@ -101,6 +101,15 @@ impl Stage {
         Ok(Self { method, maximum, in_bits, lanes, form })
     }
 
+    /// The same with its table, if it has one, in block memory: half a block of 36 kb a lane instead of look-up tables.
+    #[must_use]
+    pub fn with_block_table(mut self) -> Self {
+        if let Form::Table(table) = &mut self.form {
+            table.block = true;
+        }
+        self
+    }
+
     /// Cycles from an element to its exponential.
     pub fn latency(&self) -> i64 {
         self.lane().1
@@ -227,7 +236,9 @@ fn fixed(method: Method, scale: f64) -> Option<Form> {
             let points = constants::points(segments, width);
             Some(Form::Segments(Segments { points, step: Some(constants::step(scale)?) }))
         }
-        Method::ExpTable { width } => Some(Form::Table(Table { values: constants::exp_table(scale, width)? })),
+        Method::ExpTable { width } => {
+            Some(Form::Table(Table { values: constants::exp_table(scale, width)?, block: false }))
+        }
         Method::Base2 { .. } | Method::ItaMax => runtime(method),
     }
 }
@@ -245,9 +256,10 @@ fn runtime(method: Method) -> Option<Form> {
             Some(Form::Segments(Segments { points: constants::points(segments, width), step: None }))
         }
         Method::Base2 { octave_bits, width, line: true } => Some(Form::Line(Line { octave_bits, width })),
-        Method::Base2 { octave_bits, width, line: false } => {
-            Some(Form::Table(Table { values: base2::values(&constants::octave_table(octave_bits, width)) }))
-        }
+        Method::Base2 { octave_bits, width, line: false } => Some(Form::Table(Table {
+            values: base2::values(&constants::octave_table(octave_bits, width)),
+            block: false,
+        })),
         Method::ItaMax => Some(Form::ItaMax),
         Method::ExpTable { .. } => None,
     }

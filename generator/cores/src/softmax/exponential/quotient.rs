@@ -83,7 +83,7 @@ fn digit(
     rest_bits: i64,
 ) -> (Expr, Option<Expr>) {
     let values: Vec<u64> = (0..1u64 << dividend.width().value())
-        .map(|v| (!(v / divisor) % (1 << digit_bits)) << rest_bits | v % divisor)
+        .map(|v| ((!(v / divisor) % (1 << digit_bits)) << rest_bits) | (v % divisor))
         .collect();
     let word = m.rom(&format!("{tag}_digit"), dividend, digit_bits + rest_bits, &values);
     m.describe(&word, &format!("complement of the quotient by {divisor}, remainder"));
