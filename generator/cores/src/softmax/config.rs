@@ -492,7 +492,8 @@ impl Config {
         };
         if model.output == Output::U8 && self.shape.n_max >= 512 {
             let n = self.shape.n_max;
-            let message = format!("u8 rounds what is below 1/512 to zero, and an element of a flat row of {n} has 1/{n}");
+            let message =
+                format!("u8 rounds what is below 1/512 to zero, and an element of a flat row of {n} has 1/{n}");
             warn("C060", "output.kind", message, "u16, log2-4 or raw");
         }
         if let (ScaleValue::Fixed(scale), Some(error)) = (self.input.scale, self.temperature_error(model))

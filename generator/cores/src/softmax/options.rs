@@ -83,7 +83,7 @@ pub fn space() -> Space {
         },
         legal: legal::<Softmax>,
         acts,
-        decide: &["name", "count", "scale", "kind"],
+        decide: &["name", "count", "scale", "kind", "n"],
     }
 }
 
