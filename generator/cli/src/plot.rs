@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
+use plotters::coord::combinators::LogCoord;
 use plotters::prelude::*;
 
 /// A method as it is drawn.
@@ -27,6 +29,7 @@ pub struct Plot {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Mesh<'a, 'b, X, B> = MeshStyle<'a, 'b, X, LogCoord<f64>, B>;
 
 /// Colours that are told apart by colour-blind readers (Okabe and Ito, 2008), used in turn.
 const COLORS: [RGBColor; 8] = [
@@ -73,15 +76,8 @@ impl Plot {
             .x_label_area_size(40)
             .y_label_area_size(60)
             .build_cartesian_2d(low..high.max(low * 1.01), self.errors().log_scale())?;
-        chart
-            .configure_mesh()
-            .x_desc("scale of one step")
-            .y_desc("error")
-            .y_label_formatter(&|e| format!("{e:.0e}"))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(RGBColor(225, 225, 225))
-            .label_style(FONT)
-            .draw()?;
+        let mut mesh = chart.configure_mesh();
+        framed(&mut mesh).x_desc("scale of one step").y_desc("error").draw()?;
         for (curve, color) in self.curves.iter().zip(COLORS.iter().cycle()) {
             let points: Vec<_> = curve.points.iter().map(|(s, e)| (*s, e.max(LEAST_ERROR))).collect();
             match points[..] {
@@ -100,15 +96,11 @@ impl Plot {
             .x_label_area_size(40)
             .y_label_area_size(60)
             .build_cartesian_2d((low * 0.9..high * 1.5).log_scale(), self.errors().log_scale())?;
-        chart
-            .configure_mesh()
+        let mut mesh = chart.configure_mesh();
+        framed(&mut mesh)
             .x_desc("predicted LUT")
             .y_desc("mean error")
             .x_label_formatter(&|n| format!("{n:.0}"))
-            .y_label_formatter(&|e| format!("{e:.0e}"))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(RGBColor(225, 225, 225))
-            .label_style(FONT)
             .draw()?;
         for (curve, color) in self.curves.iter().zip(COLORS.iter().cycle()) {
             let at = (curve.lut.max(1.0), curve.mean.max(LEAST_ERROR));
@@ -119,6 +111,18 @@ impl Plot {
         }
         Ok(())
     }
+}
+
+/// Grid and labels of both pictures.
+fn framed<'m, 'a, 'b, X, B>(mesh: &'m mut Mesh<'a, 'b, X, B>) -> &'m mut Mesh<'a, 'b, X, B>
+where
+    X: Ranged<ValueType = f64>,
+    B: DrawingBackend,
+{
+    mesh.y_label_formatter(&|e| format!("{e:.0e}"))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(RGBColor(225, 225, 225))
+        .label_style(FONT)
 }
 
 #[cfg(test)]

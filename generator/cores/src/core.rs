@@ -221,6 +221,13 @@ pub trait Core: Send + Sync {
     fn op(&self) -> &'static str;
     /// Predicted resources by part for a family.
     fn cost(&self, family: Family) -> Vec<PartCost>;
+    /// Predicted resources of the whole core for a family.
+    fn whole_cost(&self, family: Family) -> Cost {
+        self.cost(family).into_iter().fold(Cost::default(), |mut sum, part| {
+            sum += part.cost;
+            sum
+        })
+    }
     /// Whether synthesis may put multipliers of the Verilog into DSP blocks, beside those that the core instantiates.
     fn infers_dsp(&self, family: Family) -> bool {
         self.cost(family).iter().any(|part| part.cost.dsp > 0.0)

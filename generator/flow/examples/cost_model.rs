@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use bitlathe_cores::{Core, Kind, kinds};
-use bitlathe_flow::compare::{Comparison, compare};
+use bitlathe_flow::prediction::{Prediction, judge};
 use bitlathe_flow::tools::Tools;
 use bitlathe_spec::Target;
 use rayon::prelude::*;
@@ -25,7 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let tools = Tools::discover()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build()?;
     let judged: Result<Vec<(bool, String)>, String> =
-        pool.install(|| configs.par_iter().map(|c| judge(*kind, c, &tools)).collect());
+        pool.install(|| configs.par_iter().map(|c| judged(kind, c, &tools)).collect());
     println!("| config | LUT predicted | LUT Yosys | | FF predicted | FF Yosys | | DSP | block RAM | UltraRAM |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut held = true;
@@ -37,13 +37,13 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
 }
 
 /// Whether the model holds for a config, and its row.
-fn judge(kind: &dyn Kind, config: &Value, tools: &Tools) -> Result<(bool, String), String> {
+fn judged(kind: &dyn Kind, config: &Value, tools: &Tools) -> Result<(bool, String), String> {
     let core = kind.configure(config).map_err(|e| format!("{config}: {e:?}"))?;
-    let result = compare(core.as_ref(), tools).map_err(|e| format!("{config}: {e}"))?;
+    let result = judge(core.as_ref(), tools).map_err(|e| format!("{config}: {e}"))?;
     Ok((result.holds(), row(core.as_ref(), &result)))
 }
 
-fn row(core: &dyn Core, comparison: &Comparison) -> String {
+fn row(core: &dyn Core, comparison: &Prediction) -> String {
     let (p, m) = (&comparison.predicted, &comparison.measured);
     let [lut, ff] = comparison.errors().map(|e| format!("{:+.1} %", 100.0 * e));
     // One number where the prediction is exact.

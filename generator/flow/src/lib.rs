@@ -1,9 +1,9 @@
 //! Everything that runs outside the generator's own arithmetic: EDA tools, co-simulation, synthesis, files of numbers.
 
-pub mod compare;
 pub mod generate;
 pub mod lint;
 pub mod npy;
+pub mod prediction;
 pub mod process;
 pub mod sim;
 mod sources;

@@ -2,8 +2,8 @@
 //! `docs/cost-model.md` has the same for cores of realistic size.
 
 use bitlathe_cores::{Core, Cost, kinds};
-use bitlathe_flow::compare::{Comparison, compare};
 use bitlathe_flow::generate;
+use bitlathe_flow::prediction::{Prediction, judge};
 use bitlathe_flow::tools::Tools;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ fn core(config: &Value) -> Box<dyn Core> {
     kind.configure(config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
 }
 
-fn compared(config: &Value) -> Comparison {
+fn compared(config: &Value) -> Prediction {
     let tools = Tools::discover().expect("tools");
-    compare(core(config).as_ref(), &tools).unwrap_or_else(|e| panic!("{config}: {e}"))
+    judge(core(config).as_ref(), &tools).unwrap_or_else(|e| panic!("{config}: {e}"))
 }
 
 /// What is wrong with a prediction: LUT and FF beyond a tenth, or memories and DSP blocks that are not exact.
-fn miss(config: &Value, found: &Comparison) -> Option<String> {
+fn miss(config: &Value, found: &Prediction) -> Option<String> {
     let blocks = |c: &Cost| [c.lutram, c.dsp, c.bram, c.uram];
     let wrong = !found.holds() || blocks(&found.predicted) != blocks(&found.measured);
     wrong.then(|| format!("{config}\n  errors of LUT, FF {:?}\n  {found:?}", found.errors()))
@@ -53,7 +53,7 @@ fn every_style_is_predicted_and_auto_is_the_cheapest() {
     ];
     for (target, styles) in families {
         let configs: Vec<Value> = styles.iter().map(|style| ternary(target, style)).collect();
-        let found: Vec<Comparison> = configs.par_iter().map(compared).collect();
+        let found: Vec<Prediction> = configs.par_iter().map(compared).collect();
         let misses: Vec<String> = configs.iter().zip(&found).filter_map(|(c, f)| miss(c, f)).collect();
         assert!(misses.is_empty(), "{}", misses.join("\n"));
         let (cheapest, _) = configs

@@ -4,7 +4,7 @@ use bitlathe_flow::generate::typical_job;
 use bitlathe_spec::{Role, Scalar};
 use serde_json::json;
 
-use super::{Context, golden, identity, lacking, merge, predicted};
+use super::{Context, golden, identity, lacking, merge};
 use crate::args::Config;
 use crate::report::{Done, Failure, Finding};
 use crate::row;
@@ -15,7 +15,7 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
     let config = context.load(args)?;
     let core = config.core.as_ref();
     let (target, interface) = (core.target(), core.interface());
-    let cost = predicted(core, target.family);
+    let cost = core.whole_cost(target.family);
     let mut warnings = config.warnings;
     let lacking = lacking(&cost, core);
     if !lacking.is_empty() {

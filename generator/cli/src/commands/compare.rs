@@ -4,7 +4,7 @@ use bitlathe_cores::Cost;
 use bitlathe_cores::compare::{Choice, Comparison, Data};
 use serde_json::{Value, json};
 
-use super::{Context, predicted};
+use super::Context;
 use crate::args::Compare;
 use crate::config::configure;
 use crate::outputs::Outputs;
@@ -33,7 +33,7 @@ pub fn run(context: &Context, args: &Compare) -> Result<Done, Failure> {
     let costs: Vec<Cost> = comparison
         .choices
         .iter()
-        .map(|choice| kind.configure(&choice.config).map(|core| predicted(core.as_ref(), core.target().family)))
+        .map(|choice| kind.configure(&choice.config).map(|core| core.whole_cost(core.target().family)))
         .collect::<Result<_, _>>()
         .map_err(|issues| {
             let found = issues.iter().map(|i| Finding::new(i.code, format!("{}: {}", i.path, i.message)).help(&i.help));

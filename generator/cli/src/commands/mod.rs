@@ -17,7 +17,7 @@ use bitlathe_cores::{Core, Cost, Kind};
 use bitlathe_flow::generate::{Rtl, print};
 use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
-use bitlathe_spec::{Family, TARGETS, Target};
+use bitlathe_spec::{TARGETS, Target};
 use serde_json::{Value, json};
 
 use crate::args::{self, Cli, Command, Common};
@@ -98,14 +98,6 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
 /// The core's Verilog.
 fn rtl(core: &dyn Core) -> Result<Rtl, Failure> {
     Ok(print(core)?)
-}
-
-/// Predicted resources of the whole core.
-fn predicted(core: &dyn Core, family: Family) -> Cost {
-    core.cost(family).into_iter().fold(Cost::default(), |mut sum, part| {
-        sum += part.cost;
-        sum
-    })
 }
 
 /// Resources that a device lacks, as `name: used of available`.

@@ -6,7 +6,7 @@ use bitlathe_flow::tools::{ToolError, Tools};
 use bitlathe_spec::{Family, Flow};
 use serde_json::{Value, json};
 
-use super::{Context, identity, lacking, merge, predicted, rtl};
+use super::{Context, identity, lacking, merge, rtl};
 use crate::args::Synth;
 use crate::report::{Done, Exit, Failure};
 use crate::row;
@@ -22,7 +22,7 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     let rtl = rtl(core)?;
     let top = core.interface().top;
     let family = args.flow.unwrap_or(core.target().family);
-    let cost = predicted(core, family);
+    let cost = core.whole_cost(family);
     // The vendor primitives are those of the target's family; elsewhere their behavioural form is measured.
     let foreign = rtl.impl_parameter && family != core.target().family;
     let parameters: Vec<(String, i64)> = if foreign { vec![("IMPL".into(), 0)] } else { vec![] };
@@ -69,16 +69,7 @@ impl Measured<'_> {
         if !self.whole || self.family != self.core.target().family {
             return vec![];
         }
-        let r = &self.report;
-        let used = Cost {
-            lut: r.lut as f64,
-            lutram: r.lutram as f64,
-            ff: r.ff as f64,
-            dsp: r.dsp as f64,
-            bram: r.bram,
-            uram: r.uram as f64,
-        };
-        lacking(&used, self.core)
+        lacking(&self.report.cost(), self.core)
     }
 
     fn lut_per_op(&self) -> Option<f64> {

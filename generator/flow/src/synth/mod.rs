@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bitlathe_cores::Cost;
 use bitlathe_spec::{Family, SourceFile};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -120,6 +121,20 @@ pub struct SynthReport {
     pub cells: BTreeMap<String, u64>,
     /// Log of the synthesis.
     pub log: PathBuf,
+}
+
+impl SynthReport {
+    /// What the design takes of a device.
+    pub fn cost(&self) -> Cost {
+        Cost {
+            lut: self.lut as f64,
+            lutram: self.lutram as f64,
+            ff: self.ff as f64,
+            dsp: self.dsp as f64,
+            bram: self.bram,
+            uram: self.uram as f64,
+        }
+    }
 }
 
 /// Resources of the routing harness.

@@ -9,24 +9,24 @@ use crate::tools::Tools;
 
 /// Resources of a whole core on its target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub struct Prediction {
     /// What the cost model says.
     pub predicted: Cost,
     /// What Yosys makes of it.
     pub measured: Cost,
 }
 
-/// Why there is nothing to compare.
+/// Why there is nothing to judge.
 #[derive(Debug, Error)]
 #[allow(missing_docs)]
-pub enum CompareError {
+pub enum PredictionError {
     #[error(transparent)]
     Generate(#[from] GenerateError),
     #[error(transparent)]
     Synth(#[from] SynthError),
 }
 
-impl Comparison {
+impl Prediction {
     /// Relative errors of the predicted LUT sites and flip-flops.
     pub fn errors(&self) -> [f64; 2] {
         let error = |predicted: f64, measured: f64| predicted / measured - 1.0;
@@ -40,21 +40,10 @@ impl Comparison {
 }
 
 /// Synthesizes a core for the family of its target, or takes the result from the cache.
-pub fn compare(core: &dyn Core, tools: &Tools) -> Result<Comparison, CompareError> {
+pub fn judge(core: &dyn Core, tools: &Tools) -> Result<Prediction, PredictionError> {
     let family = core.target().family;
-    let mut predicted = Cost::default();
-    core.cost(family).into_iter().for_each(|p| predicted += p.cost);
     let rtl = generate::print(core)?;
     let top = core.interface().top;
     let request = SynthRequest { nodsp: !core.infers_dsp(family), ..SynthRequest::new(&rtl.files, &top, family) };
-    let r = synthesize(&request, tools)?;
-    let measured = Cost {
-        lut: r.lut as f64,
-        lutram: r.lutram as f64,
-        ff: r.ff as f64,
-        dsp: r.dsp as f64,
-        bram: r.bram,
-        uram: r.uram as f64,
-    };
-    Ok(Comparison { predicted, measured })
+    Ok(Prediction { predicted: core.whole_cost(family), measured: synthesize(&request, tools)?.cost() })
 }
