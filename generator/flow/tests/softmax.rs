@@ -156,7 +156,11 @@ fn rows_follow_without_bubbles() {
             assert_eq!(cycles(1001, beats) - cycles(1, beats), 1000 * beats, "{name}, {count} passes, {kind}, {beats}");
         }
         for beats in 1..least {
-            assert_eq!(cycles(1001, beats) - cycles(901, beats), 100 * least, "{name}, {count} passes, {kind}, {beats}");
+            assert_eq!(
+                cycles(1001, beats) - cycles(901, beats),
+                100 * least,
+                "{name}, {count} passes, {kind}, {beats}"
+            );
         }
     }
 }

@@ -127,7 +127,8 @@ fn tied(cell: &str) -> Vec<(&'static str, i64)> {
     let d = if cell == "DSP48E2" { 27 } else { 25 };
     let mut out =
         vec![("ACIN", 30), ("ALUMODE", 4), ("BCIN", 18), ("CARRYINSEL", 3), ("D", d), ("INMODE", 5), ("PCIN", 48)];
-    let single = ["CARRYCASCIN", "CARRYIN", "MULTSIGNIN", "CEAD", "CEALUMODE", "CECARRYIN", "CECTRL", "CED", "CEINMODE"];
+    let single =
+        ["CARRYCASCIN", "CARRYIN", "MULTSIGNIN", "CEAD", "CEALUMODE", "CECARRYIN", "CECTRL", "CED", "CEINMODE"];
     let resets =
         ["RSTA", "RSTALLCARRYIN", "RSTALUMODE", "RSTB", "RSTC", "RSTCTRL", "RSTD", "RSTINMODE", "RSTM", "RSTP"];
     out.extend(single.into_iter().chain(resets).map(|port| (port, 1)));
@@ -143,7 +144,8 @@ pub fn cost(a_bits: i64, b_bits: i64, p_bits: i64, family: Family) -> Cost {
     let registers = (2 * (a_bits + b_bits) + 2 * p_bits) as f64;
     let (large, small) = (a_bits.max(b_bits), a_bits.min(b_bits));
     // Unsigned parts of the factors that blocks take, and the sums that join their products.
-    let pieces = |wide: i64, narrow: i64| (((large - 1 + wide - 1) / wide) * ((small - 1 + narrow - 1) / narrow)) as f64;
+    let pieces =
+        |wide: i64, narrow: i64| (((large - 1 + wide - 1) / wide) * ((small - 1 + narrow - 1) / narrow)) as f64;
     let (dsp, lut) = match family {
         Family::Xcup => (pieces(26, 17), p_bits as f64),
         Family::Xc7 => (pieces(24, 17), p_bits as f64),

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
 
-use crate::parts::row_walk::{column_bits, row_walk};
 use crate::parts::buffer::buffer;
 use crate::parts::delay_line::delay_line;
 use crate::parts::fifo::fifo;
 use crate::parts::max_tree::{self, max_tree};
+use crate::parts::row_walk::{column_bits, row_walk};
 
 /// What has one maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use bitlathe_hdl::{Clock, Dim, Expr, Module, RamStyle, Unit, Wire, bit, concat, lit, uint};
 
 use super::rtl::{Hardware, Method, Top};
-use crate::parts::row_walk::{column_bits, lane_mask, row_walk};
 use crate::parts::delay_line::delay_line;
+use crate::parts::row_walk::{column_bits, lane_mask, row_walk};
 use crate::parts::sum_tree::{self, sum_tree};
 
 /// Magnitudes in steps of 2^(IN_W-8): 0..=128.

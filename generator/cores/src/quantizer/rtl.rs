@@ -12,11 +12,11 @@ use super::config::ElementName;
 use super::front::Span;
 use super::iqr::SecondWalk;
 use super::lanes::{outlier_pair, region_lane, stochastic_lane};
-use crate::parts::row_walk::{column_bits, row_walk};
 use crate::parts::delay_line::delay_line;
 use crate::parts::lfsr;
 use crate::parts::register_file::register_file;
 use crate::parts::requantize::{self, RequantizeLane, Shift};
+use crate::parts::row_walk::{column_bits, row_walk};
 
 /// Output and scale of the methods that scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,10 @@ pub fn about(d: &Derived) -> About {
     let hw = &d.hardware;
     let title = format!("Softmax by {}", d.config.method.name.name());
     let mut paragraphs = vec![
-        format!("{} logits of {} bits a cycle in every walk; rows of 1 to {} elements.", hw.lanes, hw.in_bits, hw.n_max),
+        format!(
+            "{} logits of {} bits a cycle in every walk; rows of 1 to {} elements.",
+            hw.lanes, hw.in_bits, hw.n_max
+        ),
         source(&d.exponential).to_owned(),
         walks(hw).to_owned(),
     ];
@@ -131,7 +134,9 @@ fn exponential(d: &Derived) -> Vec<String> {
                 format!("e = half-up(line through 2^(-i / {segments}), {segments} segments, at f / 2^q)"),
             ]
         }
-        Exponential::ExpTable(m) => vec![format!("e = half-even(exp(-scale * d) * {}) for d < 256, else 0", m.values[0])],
+        Exponential::ExpTable(m) => {
+            vec![format!("e = half-even(exp(-scale * d) * {}) for d < 256, else 0", m.values[0])]
+        }
         Exponential::Base2(m) => {
             let f = m.octave_bits;
             vec![

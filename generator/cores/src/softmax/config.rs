@@ -283,12 +283,7 @@ impl Config {
         Ok(Derived { config: self.clone(), target, method, passes, output, exponential, widths, hardware, warnings })
     }
 
-    fn hardware(
-        &self,
-        target: &Target,
-        method: Method,
-        exponential: &Exponential,
-    ) -> Result<Hardware, Vec<Issue>> {
+    fn hardware(&self, target: &Target, method: Method, exponential: &Exponential) -> Result<Hardware, Vec<Issue>> {
         let (walk, online) = match (self.passes.count, method) {
             (3, _) => (Walk::Three, None),
             (2, Method::Base2 { octave_bits, .. }) => (Walk::Two, Some(Online::Octaves(octave_bits.into()))),
@@ -497,7 +492,8 @@ impl Config {
         };
         if model.output == Output::U8 && self.shape.n_max >= 512 {
             let n = self.shape.n_max;
-            let message = format!("u8 rounds what is below 1/512 to zero, and an element of a flat row of {n} has 1/{n}");
+            let message =
+                format!("u8 rounds what is below 1/512 to zero, and an element of a flat row of {n} has 1/{n}");
             warn("C060", "output.kind", message, "u16, log2-4 or raw");
         }
         if let (ScaleValue::Fixed(scale), Some(error)) = (self.input.scale, self.temperature_error(model))
@@ -525,7 +521,8 @@ impl Config {
         if beats >= interval {
             return None;
         }
-        let message = format!("a row has {beats} beats at most, its reciprocal takes {interval} cycles: rows will wait");
+        let message =
+            format!("a row has {beats} beats at most, its reciprocal takes {interval} cycles: rows will wait");
         let help = match i64::from(self.shape.n_max) / interval {
             0 => "log2-4 and raw divide nothing".into(),
             lanes => format!("lanes = {lanes} or fewer cost no time"),

@@ -232,4 +232,3 @@ pub fn running_maximum(lanes: i64, in_bits: i64, online: Online) -> Rc<Unit> {
         .done();
     m.finish()
 }
-

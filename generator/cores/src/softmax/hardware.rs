@@ -7,8 +7,8 @@ use super::front;
 use super::lanes;
 use super::scale;
 use super::sum;
-use bitlathe_hdl::clog2;
 use crate::parts::{buffer, fifo};
+use bitlathe_hdl::clog2;
 
 /// Beats of one bank of look-up-table memory.
 const LUT_MEMORY_BEATS: i64 = 32;

@@ -5,19 +5,14 @@ use bitlathe_spec::{Access, DType, Dir, FieldValue, Interface, Layout, Register}
 
 use super::config::Derived;
 use super::hardware::{Hardware, Online, Walk};
-use crate::boundary::{
-    Carry, axis, common_registers, count, field, fixed, lane, looped, named, plain, register, size,
-};
+use crate::boundary::{Carry, axis, common_registers, count, field, fixed, lane, looped, named, plain, register, size};
 use bitlathe_spec::DimSpec;
 
 /// The boundary of a configured core.
 pub fn interface(d: &Derived) -> Interface {
     let hw = &d.hardware;
     let carries = carries(d);
-    let sizes = vec![
-        size("R", u64::from(u32::MAX), "rows"),
-        size("N", hw.n_max as u64, "elements of a row"),
-    ];
+    let sizes = vec![size("R", u64::from(u32::MAX), "rows"), size("N", hw.n_max as u64, "elements of a row")];
     Interface {
         top: hw.top.clone(),
         sizes,
@@ -89,12 +84,8 @@ fn matrix(hw: &Hardware, lane_bits: i64) -> Layout {
 
 /// The sums of a raw output.
 fn sums(d: &Derived) -> Option<Carry> {
-    let layout = plain(
-        vec![looped("row", "R", 1)],
-        vec![lane("lane", 1)],
-        d.hardware.sum_bits(),
-        vec![axis(&[("row", 1)], 1)],
-    );
+    let layout =
+        plain(vec![looped("row", "R", 1)], vec![lane("lane", 1)], d.hardware.sum_bits(), vec![axis(&[("row", 1)], 1)]);
     (d.hardware.output == Output::Raw).then(|| Carry {
         name: "sum",
         dir: Dir::Out,

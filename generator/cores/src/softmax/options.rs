@@ -54,7 +54,11 @@ fn all_options() -> Vec<OptionValues> {
         ("passes", "count", n(&[3, 2, 1])),
         ("output", "kind", v(&["u8", "u16", "log2-4", "raw"])),
         ("input", "bits", n(&[8, 16, 32])),
-        ("input", "scale", vec![json!(0.05), json!(0.0866), json!(0.0433), json!(0.02166), json!(0.7), json!("runtime")]),
+        (
+            "input",
+            "scale",
+            vec![json!(0.05), json!(0.0866), json!(0.0433), json!(0.02166), json!(0.7), json!("runtime")],
+        ),
         ("parallel", "lanes", n(&[16, 1, 3, 4])),
         ("shape", "n_max", n(&[70, 19, 300])),
         ("method", "segments", n(&[4, 1, 2, 8])),

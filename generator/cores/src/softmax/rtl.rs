@@ -217,7 +217,10 @@ impl<'a> Top<'a> {
         let count = self.ck.reg(&format!("{name}_q"), uint(&width)).reset_to(0);
         let counted = m.wire(&format!("{name}_next"), &begins.select(count.wrapping_add(1), count.wrapping_sub(1)));
         count.next_when(&m.wire(&format!("{name}_changes"), &begins.xor(ends)), &counted);
-        m.wire(&format!("{name}_free"), &count.ne_to(m.constant(&format!("{}_LIMIT", name.to_uppercase()), limit, &width)))
+        m.wire(
+            &format!("{name}_free"),
+            &count.ne_to(m.constant(&format!("{}_LIMIT", name.to_uppercase()), limit, &width)),
+        )
     }
 
     /// Rows with a slot.
@@ -595,7 +598,12 @@ impl<'a> Top<'a> {
         let last = self.delayed("job_last", &lit(1, bit()), &x.last, n, false);
         let word = m.wire("beat", &concat(&[&max, &last, &exp.e]));
         let (out, (valid, ready)) = self.queue(&exp.valid, &word);
-        x.room.drive(self.open("queued", &Dim::from(1i64 << self.hw.queue_log2()), &exp.take, &m.wire("leaves", &(&valid & &*ready))));
+        x.room.drive(self.open(
+            "queued",
+            &Dim::from(1i64 << self.hw.queue_log2()),
+            &exp.take,
+            &m.wire("leaves", &(&valid & &*ready)),
+        ));
         let width = &self.lanes * &self.e_w;
         let (y, octave) = m.stream("beats", valid, out, None, ready).fork(&self.ck, "fork");
         octave.map("octave", |w| w.slice(&width + 1, self.max_w(online))).source("octave");

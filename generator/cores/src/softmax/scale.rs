@@ -130,10 +130,8 @@ impl Scaler {
         let free = m.wire_later("divider_ready", bit());
         let n = self.normalised(m, ck, w, port, &free);
         let start = m.wire("start", &(&n.valid & &*free));
-        let numerator = m.wire(
-            "numerator",
-            &concat(&[&lit(0, uint(RECIPROCAL_BITS - 18)), &lit(1, bit()), &lit(0, uint(w + 17))]),
-        );
+        let numerator =
+            m.wire("numerator", &concat(&[&lit(0, uint(RECIPROCAL_BITS - 18)), &lit(1, bit()), &lit(0, uint(w + 17))]));
         let quotient = divided(m, ck, w, RECIPROCAL_BITS, [&n.valid, &numerator, &n.normal], &free, &port.next);
         m.output("reciprocal_o", &quotient);
         // The divider is free only when its quotient was taken, so what belongs to the quotient is kept beside it.

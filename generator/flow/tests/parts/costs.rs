@@ -5,8 +5,8 @@ use std::rc::Rc;
 use bitlathe_cores::Cost;
 use bitlathe_cores::parts::requantize::{RequantizeLane, Shift};
 use bitlathe_cores::parts::{
-    buffer, delay_line, divider, fifo, lfsr, max_tree, multiply_add, normalise, register_file, replay, row_walk, stream_register, sum_tree,
-    width_converter,
+    buffer, delay_line, divider, fifo, lfsr, max_tree, multiply_add, normalise, register_file, replay, row_walk,
+    stream_register, sum_tree, width_converter,
 };
 use bitlathe_flow::synth::{SynthRequest, synthesize};
 use bitlathe_hdl::Unit;
@@ -42,10 +42,7 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         out.push((sum_tree::sum_tree(terms, width), sum_tree::cost(terms, width, FAMILY)));
     }
     for (a, b, p, implementation) in [(27, 18, 46, 1), (27, 24, 52, 0), (27, 35, 63, 0)] {
-        out.push((
-            multiply_add::multiply_add(a, b, p, implementation),
-            multiply_add::cost(a, b, p, FAMILY),
-        ));
+        out.push((multiply_add::multiply_add(a, b, p, implementation), multiply_add::cost(a, b, p, FAMILY)));
     }
     out.push((row_walk::row_walk(16, 4096), row_walk::cost(4096, FAMILY)));
     out.push((stream_register::stream_register(32), stream_register::cost(32, FAMILY)));

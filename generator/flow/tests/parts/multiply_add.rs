@@ -52,9 +52,9 @@ fn products_are_exact_and_on_time() {
 
 #[test]
 fn a_block_is_taken_where_it_is_wide_enough() {
-    let with = |implementation| [(27, 18, 48), (25, 18, 46), (28, 18, 48), (27, 19, 48)].map(|(a, b, p)| {
-        fitting(implementation, a, b, p)
-    });
+    let with = |implementation| {
+        [(27, 18, 48), (25, 18, 46), (28, 18, 48), (27, 19, 48)].map(|(a, b, p)| fitting(implementation, a, b, p))
+    };
     assert_eq!([with(0), with(1), with(2)], [[0, 0, 0, 0], [1, 1, 0, 0], [0, 2, 0, 0]]);
 }
 
