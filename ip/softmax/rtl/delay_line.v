@@ -9,7 +9,7 @@ module delay_line #(
   // bits of the value; 1 to 65536
   parameter WIDTH = 2,
   // cycles; 1 to 64
-  parameter STAGES = 2
+  parameter STAGES = 3
 ) (
   input  wire clk_i,
   input  wire en_i,

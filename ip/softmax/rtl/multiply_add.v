@@ -202,6 +202,18 @@ module multiply_add #(
     if (P_W <= A_W + B_W) begin : g_relation_0
       parameters_break_a_proven_relation u_illegal ();
     end
+    // Needed: one block holds it.
+    if ((IMPL == 1 ? 27 : (IMPL == 2 ? 25 : 128)) < A_W) begin : g_relation_1
+      parameters_break_a_proven_relation u_illegal ();
+    end
+    // Needed: one block holds it.
+    if ((IMPL == 1 ? 18 : (IMPL == 2 ? 18 : 128)) < B_W) begin : g_relation_2
+      parameters_break_a_proven_relation u_illegal ();
+    end
+    // Needed: one block holds it.
+    if ((IMPL == 1 ? 48 : (IMPL == 2 ? 48 : 128)) < P_W) begin : g_relation_3
+      parameters_break_a_proven_relation u_illegal ();
+    end
   endgenerate
 
 endmodule

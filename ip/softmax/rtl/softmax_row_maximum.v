@@ -10,7 +10,7 @@ module softmax_row_maximum #(
   parameter LANES = 4,
   // bits of an element; 8 to 32
   parameter IN_W = 8,
-  // log2 of the maxima that wait; 1 to 6
+  // log2 of the maxima that wait; 1 to 8
   parameter SLOTS_W = 2
 ) (
   input  wire clk_i,
@@ -96,8 +96,8 @@ module softmax_row_maximum #(
     if (IN_W < 8 || IN_W > 32) begin : g_legal_in_w
       IN_W_must_be_8_to_32 u_illegal ();
     end
-    if (SLOTS_W < 1 || SLOTS_W > 6) begin : g_legal_slots_w
-      SLOTS_W_must_be_1_to_6 u_illegal ();
+    if (SLOTS_W < 1 || SLOTS_W > 8) begin : g_legal_slots_w
+      SLOTS_W_must_be_1_to_8 u_illegal ();
     end
   endgenerate
 

@@ -12,7 +12,7 @@ module softmax_sum #(
   parameter E_W = 18,
   // bits of a sum; 2 to 64
   parameter SUM_W = 26,
-  // log2 of the sums that wait; 1 to 6
+  // log2 of the sums that wait; 1 to 8
   parameter SLOTS_W = 2
 ) (
   input  wire clk_i,
@@ -114,8 +114,8 @@ module softmax_sum #(
     if (SUM_W < 2 || SUM_W > 64) begin : g_legal_sum_w
       SUM_W_must_be_2_to_64 u_illegal ();
     end
-    if (SLOTS_W < 1 || SLOTS_W > 6) begin : g_legal_slots_w
-      SLOTS_W_must_be_1_to_6 u_illegal ();
+    if (SLOTS_W < 1 || SLOTS_W > 8) begin : g_legal_slots_w
+      SLOTS_W_must_be_1_to_8 u_illegal ();
     end
     // Needed: a sum is wider than its terms.
     if (SUM_W <= E_W) begin : g_relation_0

@@ -147,11 +147,11 @@ fn lane(hw: &Hardware, family: Family) -> Cost {
             sum([product, Cost::logic(window, bits as f64)])
         }
         RowScale::Magnitude => {
-            let (s, e) = (s as f64, e as f64);
-            let align = 0.9 * s * (s.log2()) * 0.5 + 2.5 * e;
-            Cost::logic(align + 3.0 * s + 1.5 * s + 20.0, 2.0 * s + 3.0 * (s + 3.0) + 25.0)
+            // Two alignments of as many levels as a sum has bits in its number of bits, two sums, two comparisons.
+            let s = s as f64;
+            Cost::logic(2.45 * s * s.log2() + 15.0, 2.0 * s + 3.0 * (s + 3.0) + 25.0)
         }
-        RowScale::Inverse => Cost::logic(26.0, INVERSE_BITS as f64),
+        RowScale::Inverse => Cost::logic(19.0, INVERSE_BITS as f64),
         RowScale::Sum => Cost::default(),
     }
 }

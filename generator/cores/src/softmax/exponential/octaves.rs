@@ -178,7 +178,10 @@ impl Octaves {
         let left = match bits - divided.left.width().value() {
             more if more > 0 => m.wire("left_wide", &concat(&[&lit(-1, sint(more)).as_unsigned(), &divided.left])),
             0 => divided.left.clone(),
-            _ => m.wire("left_low", &divided.left.slice(0, bits)),
+            _ => {
+                m.allow(&divided.left, "UNUSEDSIGNAL", "no more than n octaves are left");
+                m.wire("left_low", &divided.left.slice(0, bits))
+            }
         };
         let small = !self.runtime && divided.r.width().value() <= 6 && !self.multiplies();
         let (w, coarse) = if small {
@@ -266,8 +269,14 @@ fn placed(p: &mut Pipe, w: &Expr, coarse: &Expr) -> Expr {
         more => m.wire("ring", &w.extend(w.width() + more)),
     };
     let twice = m.wire("twice", &concat(&[&ring, &ring]));
-    let turn = coarse.slice(0, clog2(own).min(coarse.width().value()));
-    let turned = m.wire("turned", &twice.shl(&m.wire("turn", &concat(&[&turn, &lit(0, uint(2))]))));
+    let turned = match clog2(own).min(coarse.width().value()) {
+        // A single group has nowhere to turn to.
+        0 => twice.clone(),
+        bits => {
+            let turn = m.wire("turn", &concat(&[&coarse.slice(0, bits), &lit(0, uint(2))]));
+            m.wire("turned", &twice.shl(&turn))
+        }
+    };
     m.allow(&turned, "UNUSEDSIGNAL", "the upper half is turned");
     let place = m.wire("place", &lit(1, uint(places)).shl(coarse));
     let around = m.wire("place_wide", &concat(&[&lit(0, uint(own)), &place, &lit(0, uint(own))]));

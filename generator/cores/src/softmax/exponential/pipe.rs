@@ -87,44 +87,51 @@ impl Pipe {
 
     /// A difference is not negative and needs no bit for a sign.
     fn near(&mut self, x: &Expr, max: &Expr, near: i64) -> Near {
-        let m = &self.m;
-        let wide = max.width().clone();
-        let (low, far) = (m.wire_later("low", uint(near)), m.wire_later("far", bit()));
-        let whole = || {
-            let x = if x.width() == &wide { x.clone() } else { x.extend(&wide) };
-            let difference = m.wire("difference", &max.wrapping_sub(&x).as_unsigned());
-            let padded = m.wire("difference_wide", &concat(&[&lit(0, uint(near)), &difference]));
-            low.drive(padded.slice(0, near));
-            far.drive(padded.slice(near, &wide).any());
-        };
-        m.generate_if(wide.gt(near + 2), ["g_cut", "g_whole"], || cut(m, x, max, near, [&low, &far]), whole);
         self.advance();
-        Near { low: self.keep("d", &low), far: self.keep("far", &far) }
+        let (low, far) = (self.m.wire_later("low", uint(near)), self.m.wire_later("far", bit()));
+        let wide = max.width().clone();
+        self.m.generate_if(
+            wide.gt(near + 2),
+            ["g_cut", "g_whole"],
+            || self.cut(x, max, near, [&low, &far]),
+            || self.whole(x, max, near, [&low, &far]),
+        );
+        Near { low: self.keep("d", &low), far: (*far).clone() }
     }
-}
 
-/// Only the low bits are subtracted. Above them x must be the maximum, or one less where they borrow.
-fn cut(m: &Module, x: &Expr, max: &Expr, near: i64, [low, far]: [&Wire; 2]) {
-    let pairs = m.localparam("PAIRS", (max.width() - near).div(2) + 1);
-    let all = m.localparam("WIDE_W", 2 * &pairs + near);
-    let (max, x) = (m.wire("max_wide", &max.extend(&all)), m.wire("x_wide", &x.extend(&all)));
-    let below = |v: &Expr| concat(&[&lit(0, bit()), &v.slice(0, near)]);
-    let difference = m.wire("low_difference", &below(&max).wrapping_sub(below(&x)));
-    let borrow = m.wire("borrow", &difference.bit(near));
-    low.drive(difference.slice(0, near));
-    m.comment(
-        "Above, x is the maximum, or one less where the low bits borrow. The one goes through pairs that are zero.",
-    );
-    m.comment("Whether all pairs below are zero is the same for all lanes: two bits of x then take one LUT.");
-    let upper = m.wire("upper", &concat(&[&max.slice(near, 2 * &pairs), &lit(0, bit())]));
-    let alike = m.wire_later("alike", uint(&pairs));
-    m.generate_for("g_pair", &pairs, |p| {
-        let ripple = m.wire("ripple", &(&borrow & !upper.slice(0, 2 * p + 1).any()));
-        let (b0, b1) = (upper.bit(2 * p + 1), upper.bit(2 * p + 2));
-        let expected = concat(&[&(b1 ^ (&ripple & !&b0)), &(b0 ^ &ripple)]);
-        alike.drive_part(p, 1, &x.slice(2 * p + near, 2).eq_to(expected));
-    });
-    far.drive(!alike.all());
+    /// The difference, which has hardly more bits than count.
+    fn whole(&self, x: &Expr, max: &Expr, near: i64, [low, far]: [&Wire; 2]) {
+        let (m, wide) = (&self.m, max.width());
+        let x = if x.width() == wide { x.clone() } else { x.extend(wide) };
+        let difference = m.wire("difference", &max.wrapping_sub(&x).as_unsigned());
+        let padded = m.wire("difference_wide", &concat(&[&lit(0, uint(near)), &difference]));
+        low.drive(padded.slice(0, near));
+        far.drive(self.keep("far", &padded.slice(near, wide).any()));
+    }
+
+    /// Only the low bits are subtracted. Above them x must be the maximum, or one less where they borrow.
+    fn cut(&self, x: &Expr, max: &Expr, near: i64, [low, far]: [&Wire; 2]) {
+        let m = &self.m;
+        let pairs = m.localparam("PAIRS", (max.width() - near).div(2) + 1);
+        let all = m.localparam("WIDE_W", 2 * &pairs + near);
+        let (max, x) = (m.wire("max_wide", &max.extend(&all)), m.wire("x_wide", &x.extend(&all)));
+        let below = |v: &Expr| concat(&[&lit(0, bit()), &v.slice(0, near)]);
+        let difference = m.wire("low_difference", &below(&max).wrapping_sub(below(&x)));
+        let borrow = m.wire("borrow", &difference.bit(near));
+        low.drive(difference.slice(0, near));
+        m.comment("Above, x is the maximum, or one less where the low bits borrow. The one goes through zero bits.");
+        m.comment("Which pairs of bits it reaches is the same for all lanes, so that two bits of x take one LUT.");
+        let upper = m.wire("upper", &concat(&[&max.slice(near, 2 * &pairs), &lit(0, bit())]));
+        let alike = m.wire_later("alike", uint(&pairs));
+        m.generate_for("g_pair", &pairs, |p| {
+            let ripple = m.wire("ripple", &(&borrow & !upper.slice(0, 2 * p + 1).any()));
+            let (b0, b1) = (upper.bit(2 * p + 1), upper.bit(2 * p + 2));
+            let expected = concat(&[&(b1 ^ (&ripple & !&b0)), &(b0 ^ &ripple)]);
+            alike.drive_part(p, 1, &x.slice(2 * p + near, 2).eq_to(expected));
+        });
+        // Registered one by one: put together in the same cycle, they would be mapped for speed instead of size.
+        far.drive(!self.keep("alike", &alike).all());
+    }
 }
 
 /// value ≥ bound in gates: a comparison would take a carry chain.
