@@ -26,7 +26,7 @@ module register_file #(
 
   wire [1:0] word = addr_i[3:2];
   wire at_id = word == 2'd0;
-  wire [31:0] read_id = {1'b0, 31'h424c5447};
+  wire [31:0] read_id = 32'h424c5447;
   wire at_status = word == 2'd1;
   wire write_status = write_i & at_status;
   wire config_error_clear = write_status & wdata_i[0];
