@@ -12,6 +12,7 @@ mod hardware;
 mod interface;
 mod lanes;
 mod options;
+mod output;
 mod rtl;
 mod scale;
 mod schedule;
