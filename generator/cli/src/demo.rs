@@ -191,9 +191,14 @@ impl Kind for Demo {
             let mut config = base.clone();
             config["parallel"]["batch"] = json!(batch);
             let points = data.scales.iter().map(|s| (*s, s * data.sigma / batch as f64)).collect();
-            Choice { name: format!("batch of {batch}"), config, points }
+            Choice { name: format!("batch of {batch}"), config, points, finished: 0.5 }
         };
-        Some(Comparison { measure: "error", choices: vec![choice(1), choice(2)], refused: vec![] })
+        Some(Comparison {
+            measure: "error",
+            output: "int8".into(),
+            choices: vec![choice(1), choice(2)],
+            refused: vec![],
+        })
     }
     fn random_configs(&self, _: &Target, _: u64, _: usize) -> Vec<Value> {
         vec![]

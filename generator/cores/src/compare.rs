@@ -19,6 +19,8 @@ pub struct Data {
 pub struct Comparison {
     /// What the errors are, such as `total variation against softmax in floating point`.
     pub measure: &'static str,
+    /// The output in which [`Choice::finished`] counts, such as `u8`.
+    pub output: String,
     /// The methods, in the order of the docs.
     pub choices: Vec<Choice>,
     /// Methods that make no core of this config.
@@ -41,12 +43,14 @@ pub struct Choice {
     pub name: String,
     /// The config that makes it, at the middle scale or its own.
     pub config: Value,
-    /// Scale and error; one point for a method that has a scale of its own.
+    /// Scale and error of the method itself, before its output is rounded; one point where it has a scale of its own.
     pub points: Vec<(f64, f64)>,
+    /// Mean error over the scales in the output of the config.
+    pub finished: f64,
 }
 
 impl Choice {
-    /// Mean error over the scales.
+    /// Mean error of the method itself over the scales.
     pub fn mean(&self) -> f64 {
         self.points.iter().map(|p| p.1).sum::<f64>() / self.points.len().max(1) as f64
     }

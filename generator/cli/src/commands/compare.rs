@@ -75,9 +75,11 @@ impl Judged {
             let (scale, largest) = choice.largest();
             let [lut, ff, dsp] = [cost.lut, cost.ff, cost.dsp].map(|n| thousands(n.round() as u64));
             let at = format!("{} at {scale:.4}", figure(largest));
-            row![choice.name, figure(choice.mean()), at, lut, ff, dsp, format!("{:.1}", cost.bram)]
+            let finished = figure(choice.finished);
+            row![choice.name, figure(choice.mean()), at, finished, lut, ff, dsp, format!("{:.1}", cost.bram)]
         };
-        let head = row!["method", "mean error", "largest, at scale", "LUT", "FF", "DSP", "block RAM"];
+        let finished = format!("mean in {}", self.comparison.output);
+        let head = row!["method", "mean error", "largest, at scale", finished, "LUT", "FF", "DSP", "block RAM"];
         let rows: Vec<Vec<String>> = std::iter::once(head).chain(self.rows().map(line)).collect();
         let (low, high) = self.range();
         let refused = self.comparison.refused.iter().map(|r| format!("no {}: {}\n", r.name, r.reason));
@@ -101,12 +103,13 @@ impl Judged {
             let (scale, largest) = choice.largest();
             json!({
                 "name": choice.name, "mean_error": choice.mean(), "largest_error": largest, "largest_at_scale": scale,
+                "mean_error_in_output": choice.finished,
                 "predicted": cost, "config": choice.config,
                 "points": choice.points.iter().map(|(s, e)| json!({"scale": s, "error": e})).collect::<Vec<_>>(),
             })
         };
         json!({
-            "measure": self.comparison.measure, "data": self.data, "choices": self.rows().map(choice).collect::<Vec<_>>(),
+            "measure": self.comparison.measure, "output": self.comparison.output, "data": self.data, "choices": self.rows().map(choice).collect::<Vec<_>>(),
             "refused": self.comparison.refused,
         })
     }

@@ -308,6 +308,7 @@ impl Config {
             online,
             output: self.output(),
             least_sum_bits: least_sum_bits(exponential, walk, runtime),
+            exponential_latency: stage.latency(),
             stage,
             implementation: implementation(target.family),
         })

@@ -168,12 +168,12 @@ fn control(hw: &Hardware, family: Family) -> Cost {
         cost += counter(1 << hw.slots_log2());
         cost += counter(if hw.waits_for_sum() { hw.depth() } else { 1 << hw.queue_log2() });
         cost.ff += hw.in_bits as f64;
-        cost += delay_cost(family, 2, hw.stage.latency(), false);
-        cost.ff += hw.stage.latency() as f64;
+        cost += delay_cost(family, 2, hw.exponential_latency, false);
+        cost.ff += hw.exponential_latency as f64;
     } else {
         let max = hw.online.map_or(0, |o| o.max_bits(hw.in_bits));
-        cost += delay_cost(family, max + 8, hw.stage.latency(), false);
-        cost.ff += hw.stage.latency() as f64 + if hw.walk == Walk::Two { max as f64 } else { 0.0 };
+        cost += delay_cost(family, max + 8, hw.exponential_latency, false);
+        cost.ff += hw.exponential_latency as f64 + if hw.walk == Walk::Two { max as f64 } else { 0.0 };
     }
     if hw.waits_for_sum() {
         cost.ff += hw.lane_latency() as f64;

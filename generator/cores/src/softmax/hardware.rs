@@ -65,6 +65,8 @@ pub struct Hardware {
     pub output: Output,
     /// e(max - x).
     pub stage: Stage,
+    /// Its latency, which takes the making of a lane to know.
+    pub exponential_latency: i64,
     /// Bits of the least sum of a row.
     pub least_sum_bits: i64,
     /// `IMPL` of vendor macros.
@@ -129,7 +131,7 @@ impl Hardware {
 
     /// Cycles from an accepted beat to its exponentials where the maximum runs along.
     pub fn online_latency(&self) -> i64 {
-        front::online_latency(self.lanes) + self.stage.latency()
+        front::online_latency(self.lanes) + self.exponential_latency
     }
 
     /// Cycles from a row's last exponentials to its offered sum.
@@ -140,12 +142,12 @@ impl Hardware {
     /// Cycles from a beat that leaves the last buffer to its output.
     pub fn lane_latency(&self) -> i64 {
         let lanes = lanes::latency(self.row_scale());
-        if self.walk == Walk::Two { self.stage.latency() + lanes } else { lanes }
+        if self.walk == Walk::Two { self.exponential_latency + lanes } else { lanes }
     }
 
     /// Cycles for which a row holds a slot beyond those of its beats: exponentials, sum, what becomes of it.
     fn residence(&self) -> i64 {
-        let exponentials = if self.walk == Walk::Three { self.stage.latency() } else { self.online_latency() };
+        let exponentials = if self.walk == Walk::Three { self.exponential_latency } else { self.online_latency() };
         let scale = if self.waits_for_sum() { scale::latency(self.row_scale()) } else { 0 };
         exponentials + self.sum_latency() + scale + 1
     }
@@ -181,7 +183,7 @@ impl Hardware {
 
     /// log2 of the beats that the output queue holds: all that are on their way to it.
     pub fn queue_log2(&self) -> i64 {
-        let exponentials = if self.walk == Walk::Three { self.stage.latency() } else { self.online_latency() };
+        let exponentials = if self.walk == Walk::Three { self.exponential_latency } else { self.online_latency() };
         clog2(exponentials + fifo::LATENCY + 1)
     }
 }

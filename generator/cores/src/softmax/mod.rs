@@ -13,6 +13,7 @@ mod hardware;
 mod interface;
 mod lanes;
 mod options;
+mod output;
 mod rtl;
 mod scale;
 mod schedule;

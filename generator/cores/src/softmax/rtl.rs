@@ -6,12 +6,14 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, Unit, Wire, bit, check, concat, lit, sint, uint};
+use bitlathe_hdl::{
+    Checked, Clock, Dim, Errors, Expr, Module, Stream, Unit, Wire, bit, check, concat, lit, sint, uint,
+};
 use bitlathe_spec::Interface;
 
 use super::front::{DROP_BITS, row_mask, row_maximum, running_maximum};
 use super::hardware::{Hardware, Online, RowScale, Walk};
-use super::lanes::{self, FACTOR_BITS, STEP, ScaleLane, ita_lane, log_lane, product_bits};
+use super::lanes::ScaleLane;
 use super::scale::{INVERSE_BITS, RECIPROCAL_BITS, Scaler};
 use super::sum::RowSum;
 use crate::parts::buffer::buffer;
@@ -62,17 +64,24 @@ impl Hardware {
 }
 
 /// The top module under construction.
-struct Top<'a> {
-    hw: &'a Hardware,
+pub struct Top<'a> {
+    /// Numbers.
+    pub hw: &'a Hardware,
     interface: &'a Interface,
-    m: Module,
-    ck: Clock,
-    lanes: Dim,
+    /// The module.
+    pub m: Module,
+    /// Its clock.
+    pub ck: Clock,
+    /// Elements of a beat, as a symbol.
+    pub lanes: Dim,
     in_w: Dim,
     n_max: Dim,
-    e_w: Dim,
-    sum_w: Dim,
-    imp: Option<Dim>,
+    /// Bits of an exponential, as a symbol.
+    pub e_w: Dim,
+    /// Bits of a sum, as a symbol.
+    pub sum_w: Dim,
+    /// `IMPL`, where lanes name a vendor's block.
+    pub imp: Option<Dim>,
     /// Beats of a buffer: a row, and what rows shorter than a reciprocal pile up.
     depth: Dim,
     fields: Vec<(String, Expr)>,
@@ -97,16 +106,18 @@ struct Taken {
 }
 
 /// Beats behind a buffer.
-struct Waiting {
+pub struct Waiting {
     valid: Expr,
     ready: Wire,
-    data: Expr,
+    /// What waited.
+    pub data: Expr,
     end: Expr,
-    last: Expr,
+    /// Last beat of the job.
+    pub last: Expr,
 }
 
 /// Words of a row that are offered: its maximum, its sum, its scale.
-struct Offered {
+pub struct Offered {
     valid: Expr,
     ready: Wire,
     /// By name.
@@ -114,17 +125,18 @@ struct Offered {
 }
 
 impl Offered {
-    fn word(&self, name: &str) -> Option<&Expr> {
+    /// A word by name.
+    pub fn word(&self, name: &str) -> Option<&Expr> {
         self.words.iter().find(|(n, _)| *n == name).map(|(_, e)| e)
     }
 }
 
 /// A walk over waiting rows.
-struct Release {
+pub struct Release {
     /// A beat leaves the buffer.
-    take: Expr,
+    pub take: Expr,
     /// A row's words are taken over.
-    load: Expr,
+    pub load: Expr,
 }
 
 impl<'a> Top<'a> {
@@ -188,12 +200,13 @@ impl<'a> Top<'a> {
         found.map_or_else(|| lit(0, uint(width)), |(_, e)| e.clone())
     }
 
-    fn wire(&self, name: &str, width: impl Into<Dim>) -> Wire {
+    /// A wire that is driven later.
+    pub fn wire(&self, name: &str, width: impl Into<Dim>) -> Wire {
         self.m.wire_later(name, uint(width))
     }
 
     /// A value `n` enabled cycles later.
-    fn delayed(&self, name: &str, en: &Expr, value: &Expr, n: i64, reset: bool) -> Expr {
+    pub fn delayed(&self, name: &str, en: &Expr, value: &Expr, n: i64, reset: bool) -> Expr {
         if n == 0 {
             return value.clone();
         }
@@ -307,7 +320,7 @@ impl<'a> Top<'a> {
     }
 
     /// Exponentials, under an enable.
-    fn exponentials(&self, name: &str, en: &Expr, x: &Expr, max: &Expr) -> Expr {
+    pub fn exponentials(&self, name: &str, en: &Expr, x: &Expr, max: &Expr) -> Expr {
         let e = self.wire(name, &self.lanes * &self.e_w);
         let mut i = self
             .m
@@ -405,7 +418,7 @@ impl<'a> Top<'a> {
     }
 
     /// Takes over a row's words when the last beat of the row before leaves; `go` moves beats, `free` lets a row in.
-    fn release(&self, name: &str, row: &Offered, waiting: &Waiting, go: &Expr, free: &Expr) -> Release {
+    pub fn release(&self, name: &str, row: &Offered, waiting: &Waiting, go: &Expr, free: &Expr) -> Release {
         let m = &self.m;
         let have = self.ck.reg(&format!("{name}_have_q"), bit()).reset_to(0);
         let moves = m.wire(&format!("{name}_moves"), &(&*have & go));
@@ -419,7 +432,7 @@ impl<'a> Top<'a> {
     }
 
     /// A word of a row while its beats leave.
-    fn held(&self, name: &str, load: &Expr, value: &Expr) -> Expr {
+    pub fn held(&self, name: &str, load: &Expr, value: &Expr) -> Expr {
         let q = self.ck.reg(name, value.ty().clone());
         q.next_when(load, value);
         (*q).clone()
@@ -427,7 +440,7 @@ impl<'a> Top<'a> {
 
     /// Maximum, then exponentials of the beats that waited for it: what both forms of three walks begin with. Beats move when
     /// there is room behind the exponentials.
-    fn summed(&self, room: &Wire, free: &Wire) -> (Exponentials, Expr) {
+    fn summed(&self, room: &Wire, free: &Wire) -> Exponentials {
         let m = &self.m;
         let x = self.intake();
         let waiting = self.buffered_x(&x);
@@ -454,12 +467,11 @@ impl<'a> Top<'a> {
         let max = self.held("max_q", &go.load, &max.as_signed());
         let always = lit(1, bit());
         let e = self.exponentials("exp", &always, &waiting.data, &max);
-        let n = self.hw.stage.latency();
+        let n = self.hw.exponential_latency;
         let flags = m.wire("exp_flags", &concat(&[&waiting.last, &waiting.end]));
         let flags = self.delayed("exp_flags", &always, &flags, n, false);
         let valid = self.delayed("exp_valid", &always, &go.take, n, true);
-        let out = Exponentials { take: go.take, load: go.load, valid, end: flags.bit(0), last: flags.bit(1), e, tail };
-        (out, always)
+        Exponentials { take: go.take, load: go.load, valid, end: flags.bit(0), last: flags.bit(1), e, tail }
     }
 
     /// Three walks with an output that waits for the sum.
@@ -470,7 +482,7 @@ impl<'a> Top<'a> {
              Rows wait in memory between the walks.",
         );
         let (room, free) = (self.wire("exp_room", 1), self.wire("sum_free", 1));
-        let (exp, _) = self.summed(&room, &free);
+        let exp = self.summed(&room, &free);
         let sums = self.sums(&exp.valid, &exp.end, &exp.tail, &exp.e, None);
         m.comment("Exponentials wait");
         let never_full = self.wire("kept_room", 1);
@@ -487,23 +499,16 @@ impl<'a> Top<'a> {
         let m = &self.m;
         m.doc("Exponentials of rows and their sums: the maximum first, then both in one walk.");
         let (room, free) = (self.wire("exp_room", 1), self.wire("sum_free", 1));
-        let (exp, _) = self.summed(&room, &free);
+        let exp = self.summed(&room, &free);
         let sums = self.sums(&exp.valid, &exp.end, &exp.tail, &exp.e, None);
         m.comment("Output");
-        let word = concat(&[&exp.last, &exp.e]);
-        let (y, moved) = self.queue(&exp.valid, &word);
-        let (data, last) = (m.wire("y_data", &y.slice(0, &self.lanes * &self.e_w)), y.bit(&self.lanes * &self.e_w));
-        let (valid, ready) = (self.wire("y_valid", 1), self.wire("y_ready", 1));
-        valid.drive(&moved.0);
-        moved.1.drive(&*ready);
-        let left = m.wire("y_leaves", &(&*valid & &*ready));
-        room.drive(self.open("queued", &Dim::from(1i64 << self.hw.queue_log2()), &exp.take, &left));
-        m.stream("y", (*valid).clone(), data, Some(last), ready).source("y");
+        let word = m.wire("beat", &concat(&[&exp.last, &exp.e]));
+        self.y_output(self.queue(&exp.valid, &word, &exp.take, &room));
         free.drive(self.slots("sums", &exp.load, &self.sum_output(sums)));
     }
 
-    /// A queue behind the exponentials: its front word, and valid with ready.
-    fn queue(&self, push: &Expr, word: &Expr) -> (Expr, (Expr, Wire)) {
+    /// Words behind a queue, which has room for all that `enters` and is on its way to it: drives `room`.
+    fn queue(&self, push: &Expr, word: &Expr, enters: &Expr, room: &Wire) -> Stream {
         let m = &self.m;
         let never_full = self.wire("queue_room", 1);
         m.allow(&never_full, "UNUSEDSIGNAL", "a beat moves only when there is room for it");
@@ -520,7 +525,18 @@ impl<'a> Top<'a> {
             .input("m_ready_i", &ready)
             .output("m_data_o", &out)
             .done();
-        ((*out).clone(), ((*valid).clone(), ready))
+        let leaves = m.wire("queue_leaves", &(&*valid & &*ready));
+        room.drive(self.open("queued", &Dim::from(1i64 << self.hw.queue_log2()), enters, &leaves));
+        m.stream("queued", (*valid).clone(), (*out).clone(), None, ready)
+    }
+
+    /// The stream `y` from the low bits of words, its last above them.
+    fn y_output(&self, words: Stream) {
+        let (m, width) = (&self.m, &self.lanes * &self.e_w);
+        let ready = self.wire("y_ready", 1);
+        let beat = words.take(&ready);
+        let (data, last) = (m.wire("y_data", &beat.data.slice(0, &width)), beat.data.bit(&width));
+        m.stream("y", beat.valid, data, Some(last), ready).source("y");
     }
 
     /// The stream `sum` straight from its queue; when a sum leaves.
@@ -557,7 +573,7 @@ impl<'a> Top<'a> {
             .done();
         let always = lit(1, bit());
         let e = self.exponentials("exp", &always, &data, &max);
-        let n = self.hw.stage.latency();
+        let n = self.hw.exponential_latency;
         let words = m.wire("exp_words", &concat(&[&max.as_unsigned(), &*drop, &*end]));
         let words = self.delayed("exp_words", &always, &words, n, false);
         let valid = self.delayed("exp_valid", &always, &valid, n, true);
@@ -597,157 +613,11 @@ impl<'a> Top<'a> {
         let n = self.hw.online_latency();
         let last = self.delayed("job_last", &lit(1, bit()), &x.last, n, false);
         let word = m.wire("beat", &concat(&[&max, &last, &exp.e]));
-        let (out, (valid, ready)) = self.queue(&exp.valid, &word);
-        x.room.drive(self.open(
-            "queued",
-            &Dim::from(1i64 << self.hw.queue_log2()),
-            &exp.take,
-            &m.wire("leaves", &(&valid & &*ready)),
-        ));
-        let width = &self.lanes * &self.e_w;
-        let (y, octave) = m.stream("beats", valid, out, None, ready).fork(&self.ck, "fork");
-        octave.map("octave", |w| w.slice(&width + 1, self.max_w(online))).source("octave");
-        let y_ready = self.wire("y_taken", 1);
-        let beat = y.take(&y_ready);
-        let data = m.wire("y_data", &beat.data.slice(0, &width));
-        m.stream("y", beat.valid, data, Some(beat.data.bit(&width)), y_ready).source("y");
+        let (y, octave) = self.queue(&exp.valid, &word, &exp.take, &x.room).fork(&self.ck, "fork");
+        let above = &self.lanes * &self.e_w + 1;
+        octave.map("octave", |w| w.slice(above, self.max_w(online))).source("octave");
+        self.y_output(y);
         x.slot.drive(self.slots("rows", &x.starts, &self.sum_output(sums)));
-    }
-
-    /// The walk that writes y, under an enable.
-    fn last_walk(&self, row: &Offered, waiting: &Waiting) -> Release {
-        let (m, hw) = (&self.m, self.hw);
-        m.comment("Output");
-        let en = self.wire("en", 1);
-        m.describe(&en, "moves the last walk; low while an output beat waits");
-        let raw = hw.row_scale() == RowScale::Sum;
-        let side = raw.then(|| (self.ck.reg("sum_offered_q", bit()).reset_to(0), self.wire("sum_out_ready", 1)));
-        let free = side.as_ref().map_or_else(|| lit(1, bit()), |(valid, ready)| !&**valid | &**ready);
-        let go = self.release("last", row, waiting, &en, &m.wire("row_free", &free));
-        let n = hw.lane_latency();
-        let valid = self.delayed("y_valid", &en, &go.take, n, true);
-        let last = self.delayed("y_last", &en, &waiting.last, n, false);
-        let e = match row.word("max") {
-            Some(max) => {
-                let max = self.held("last_max_q", &go.load, &max.as_signed());
-                self.exponentials("last_exp", &en, &waiting.data, &max)
-            }
-            None => waiting.data.clone(),
-        };
-        // The words of a row reach the lanes with its exponentials.
-        let behind = if hw.walk == Walk::Two { hw.stage.latency() } else { 0 };
-        let y = match hw.row_scale() {
-            RowScale::Reciprocal(bits) => self.scale_lanes(&en, &go, row, &e, behind, bits),
-            RowScale::Magnitude => self.log_lanes(&en, &go, row, &e, behind),
-            RowScale::Inverse => self.ita_lanes(&en, &go, row, &e, behind),
-            RowScale::Sum => e,
-        };
-        let ready = self.wire("y_ready", 1);
-        en.drive(!&valid | &*ready);
-        m.stream("y", valid, y, Some(last), ready).source("y");
-        if let Some((offered, ready)) = side {
-            offered.next(&go.load | (&*offered & !&*ready));
-            let sum = self.held("sum_q", &go.load, row.word("sum").unwrap_or(&go.load));
-            m.stream("sum", (*offered).clone(), sum, None, ready).source("sum");
-        }
-        go
-    }
-
-    /// A word of a row, when its first exponentials reach the lanes.
-    fn at_lanes(&self, name: &str, en: &Expr, go: &Release, row: &Offered, behind: i64) -> Expr {
-        let word = row.word(name).unwrap_or(&go.load);
-        let held = self.held(&format!("row_{name}_q"), &go.load, word);
-        self.delayed(&format!("row_{name}"), en, &held, behind, false)
-    }
-
-    fn scale_lanes(&self, en: &Expr, go: &Release, row: &Offered, e: &Expr, behind: i64, bits: i64) -> Expr {
-        let (m, lane) = (&self.m, self.hw.scale_lane(bits));
-        let zeros_w = self.hw.scaler().zeros_bits();
-        let zero = lit(0, bit());
-        let (zeros, reciprocal) = (row.word("zeros").unwrap_or(&zero), row.word("reciprocal").unwrap_or(&zero));
-        // Leading zeros of the sum, as far as one factor can take them over.
-        let fine_w = zeros_w.min(bitlathe_hdl::clog2(STEP));
-        let fine = m.wire("fine", &zeros.slice(0, fine_w));
-        let wide = concat(&[&lit(0, uint(STEP - 1)), reciprocal]);
-        let factor = self.held("factor_q", &go.load, &m.wire("shifted_reciprocal", &wide.shl(&fine)));
-        let coarse = if zeros_w > fine_w { zeros.slice(fine_w, zeros_w - fine_w) } else { zero };
-        let step_w = lane.step_bits();
-        let coarse = m.wire("coarse", &coarse);
-        let step = self.held("step_q", &go.load, &coarse.slice(0, step_w));
-        let factor = self.delayed("factor", en, &factor, behind, false);
-        let step = self.delayed("step", en, &step, behind, false);
-
-        let pw = product_bits(&self.e_w);
-        let above = &pw - (FACTOR_BITS - 1) - (&self.e_w - 1);
-        let middle = concat(&[&lit(0, uint(above)), &factor, &lit(0, uint(&self.e_w - 1))]);
-        let place = &self.sum_w + 16 - bits;
-        let top_half = concat(&[&lit(0, uint(&pw - &place - 1)), &lit(1, bit()), &lit(0, uint(&place))]);
-        let half = m.wire("half", &m.wire("first_half", &top_half).shr(&concat(&[&step, &lit(0, uint(3))])));
-        let addend = self.ck.reg("addend_q", uint(&pw));
-        addend.next_when(en, m.wire("middle", &middle).wrapping_add(&half));
-        let addend = m.wire("addend", &addend.as_signed());
-        let late = self.delayed("late_step", en, &step, lanes::latency(RowScale::Reciprocal(bits)) - 1, false);
-
-        let y = self.wire("y_lanes", &self.lanes * bits);
-        let unit = lane.unit();
-        let imp = self.imp.clone().unwrap_or_default();
-        m.generate_for("g_lane", &self.lanes, |i| {
-            m.instance("u_lane", &unit)
-                .param("E_W", &self.e_w)
-                .param("SUM_W", &self.sum_w)
-                .param("OUT_W", bits)
-                .param("STEPS", lane.steps())
-                .param("IMPL", &imp)
-                .clock(&self.ck)
-                .input("en_i", en)
-                .input("e_i", &e.lane(i, &self.e_w))
-                .input("factor_i", &factor)
-                .input("addend_i", &addend)
-                .input("step_i", &late)
-                .output_part("y_o", &y, i * bits, bits)
-                .done();
-        });
-        (*y).clone()
-    }
-
-    fn log_lanes(&self, en: &Expr, go: &Release, row: &Offered, e: &Expr, behind: i64) -> Expr {
-        let zeros = self.at_lanes("zeros", en, go, row, behind);
-        let normal = self.at_lanes("normal", en, go, row, behind);
-        let normal = self.delayed("late_normal", en, &normal, 1, false);
-        let (m, zeros_w) = (&self.m, self.hw.scaler().zeros_bits());
-        let y = self.wire("y_lanes", &self.lanes * 4);
-        let unit = log_lane(self.hw.stage.e_bits(), self.hw.sum_bits(), zeros_w);
-        m.generate_for("g_lane", &self.lanes, |i| {
-            m.instance("u_lane", &unit)
-                .param("E_W", &self.e_w)
-                .param("SUM_W", &self.sum_w)
-                .param("ZEROS_W", zeros_w)
-                .clock(&self.ck)
-                .input("en_i", en)
-                .input("e_i", &e.lane(i, &self.e_w))
-                .input("zeros_i", &zeros)
-                .input("normal_i", &normal)
-                .output_part("y_o", &y, i * 4, 4)
-                .done();
-        });
-        (*y).clone()
-    }
-
-    fn ita_lanes(&self, en: &Expr, go: &Release, row: &Offered, e: &Expr, behind: i64) -> Expr {
-        let inverse = self.at_lanes("inverse", en, go, row, behind);
-        let y = self.wire("y_lanes", &self.lanes * INVERSE_BITS);
-        let unit = ita_lane();
-        self.m.generate_for("g_lane", &self.lanes, |i| {
-            self.m
-                .instance("u_lane", &unit)
-                .clock(&self.ck)
-                .input("en_i", en)
-                .input("e_i", &e.lane(i, &self.e_w))
-                .input("inverse_i", &inverse)
-                .output_part("y_o", &y, i * INVERSE_BITS, INVERSE_BITS)
-                .done();
-        });
-        (*y).clone()
     }
 }
 

@@ -114,7 +114,7 @@ impl State {
             row.second = (taken + hw.maximum_latency()).max(before.second_left).max(s.slot(1));
             row.second_left = row.second + beats;
             s.slots[0].push_back(row.second);
-            row.second_left + hw.stage.latency()
+            row.second_left + hw.exponential_latency
         } else {
             taken + hw.online_latency()
         };
