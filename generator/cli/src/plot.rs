@@ -48,16 +48,19 @@ const LEAST_ERROR: f64 = 1e-7;
 
 const FONT: (&str, u32) = ("sans-serif", 13);
 
+/// Width and height that a name takes at most.
+const LABEL: (i32, i32) = (150, 14);
+
 impl Plot {
     /// Draws into a file.
     pub fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let root = SVGBackend::new(path, (1120, 460)).into_drawing_area();
-        root.fill(&WHITE)?;
-        let root = root.titled(&self.title, ("sans-serif", 16))?;
-        let (left, right) = root.split_horizontally(620);
+        let canvas = SVGBackend::new(path, (1180, 460)).into_drawing_area();
+        canvas.fill(&WHITE)?;
+        let (left, right) = canvas.titled(&self.title, ("sans-serif", 16))?.split_horizontally(580);
         self.scales(&left)?;
-        self.resources(&right)?;
-        root.present()?;
+        let dots = self.resources(&right)?;
+        self.labels(&canvas, &dots)?;
+        canvas.present()?;
         Ok(())
     }
 
@@ -88,26 +91,41 @@ impl Plot {
         Ok(())
     }
 
-    fn resources(&self, area: &Area) -> Result<(), Box<dyn Error>> {
+    /// Dots alone; gives their places on the canvas.
+    fn resources(&self, area: &Area) -> Result<Vec<(i32, i32)>, Box<dyn Error>> {
         let luts = self.curves.iter().map(|c| c.lut.max(1.0));
         let (low, high) = luts.fold((f64::MAX, 1.0f64), |(l, h), s| (l.min(s), h.max(s)));
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(40)
             .y_label_area_size(60)
-            .build_cartesian_2d((low * 0.9..high * 1.5).log_scale(), self.errors().log_scale())?;
+            .build_cartesian_2d((low * 0.9..high * 2.0).log_scale(), self.errors().log_scale())?;
         let mut mesh = chart.configure_mesh();
         framed(&mut mesh)
             .x_desc("predicted LUT")
             .y_desc("mean error")
             .x_label_formatter(&|n| format!("{n:.0}"))
             .draw()?;
+        let mut dots = vec![];
         for (curve, color) in self.curves.iter().zip(COLORS.iter().cycle()) {
             let at = (curve.lut.max(1.0), curve.mean.max(LEAST_ERROR));
-            let dot = EmptyElement::at(at)
-                + Circle::new((0, 0), 5, color.filled())
-                + Text::new(curve.name.clone(), (8, -6), FONT.into_font().color(color));
-            chart.draw_series([dot])?;
+            chart.draw_series([Circle::new(at, 5, color.filled())])?;
+            dots.push(chart.backend_coord(&at));
+        }
+        Ok(dots)
+    }
+
+    /// Names beside the dots, from top to bottom, each below those that it would touch.
+    fn labels(&self, canvas: &Area, dots: &[(i32, i32)]) -> Result<(), Box<dyn Error>> {
+        let mut labels: Vec<_> = dots.iter().zip(self.curves.iter().zip(COLORS.iter().cycle())).collect();
+        labels.sort_by_key(|(dot, _)| dot.1);
+        let mut placed: Vec<(i32, i32)> = vec![];
+        for ((x, y), (curve, color)) in labels {
+            let near = |p: &&(i32, i32)| (p.0 - x).abs() < LABEL.0;
+            let lowest = placed.iter().filter(near).map(|p| p.1 + LABEL.1).max();
+            let at = (*x, lowest.unwrap_or(i32::MIN).max(*y));
+            placed.push(at);
+            canvas.draw(&Text::new(curve.name.clone(), (at.0 + 8, at.1 - 6), FONT.into_font().color(color)))?;
         }
         Ok(())
     }
