@@ -77,6 +77,18 @@ fn sixty_four_lanes_and_rows_of_every_number_of_beats() {
     check(core.as_ref(), DType::I8, &sizes);
 }
 
+#[test]
+fn rows_of_every_length() {
+    let lengths: Vec<(u64, u64)> = (1..=40).map(|n| (6, n)).collect();
+    let base2 = [("method.name", json!("base2")), ("input.scale", json!(0.0433))];
+    for lanes in [3, 16] {
+        let size = [("shape.n_max", json!(40)), ("parallel.lanes", json!(lanes))];
+        check(core(&size).as_ref(), DType::I8, &lengths);
+        let online = [&base2[..], &size, &[("passes.count", json!(2)), ("output.kind", json!("raw"))]].concat();
+        check(core(&online).as_ref(), DType::I8, &lengths);
+    }
+}
+
 /// Each fault, put into the Verilog, is found by the corner jobs of a core of the method.
 #[test]
 fn faults_are_found() {
