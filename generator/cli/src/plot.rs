@@ -93,13 +93,12 @@ impl Plot {
 
     /// Dots alone; gives their places on the canvas.
     fn resources(&self, area: &Area) -> Result<Vec<(i32, i32)>, Box<dyn Error>> {
-        let luts = self.curves.iter().map(|c| c.lut.max(1.0));
-        let (low, high) = luts.fold((f64::MAX, 1.0f64), |(l, h), s| (l.min(s), h.max(s)));
+        let most = self.curves.iter().fold(1.0f64, |most, c| most.max(c.lut));
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .x_label_area_size(40)
             .y_label_area_size(60)
-            .build_cartesian_2d((low * 0.9..high * 2.0).log_scale(), self.errors().log_scale())?;
+            .build_cartesian_2d(0.0..most * 1.3, self.errors().log_scale())?;
         let mut mesh = chart.configure_mesh();
         framed(&mut mesh)
             .x_desc("predicted LUT")
@@ -108,7 +107,7 @@ impl Plot {
             .draw()?;
         let mut dots = vec![];
         for (curve, color) in self.curves.iter().zip(COLORS.iter().cycle()) {
-            let at = (curve.lut.max(1.0), curve.mean.max(LEAST_ERROR));
+            let at = (curve.lut, curve.mean.max(LEAST_ERROR));
             chart.draw_series([Circle::new(at, 5, color.filled())])?;
             dots.push(chart.backend_coord(&at));
         }

@@ -216,6 +216,34 @@ fn sim_counts_cycles_and_records_a_wave() {
     );
 }
 
+/// Every method of softmax in the table, with the figures of the JSON; the plot is a file of its own.
+#[test]
+fn compare_judges_draws_and_refuses() {
+    let home = tempfile::tempdir().expect("a folder");
+    let all = ["compare", "softmax", "--n", "64", "--scales", "0.05..0.1", "--set", "parallel.lanes=4"];
+    let ran = run(home.path(), &[&all[..], &["--json", "-o", "plot.svg"]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let found: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let text = run(home.path(), &all).stdout;
+    let choices = found["choices"].as_array().expect("choices");
+    assert!(choices.len() >= 12, "{text}");
+    for choice in choices {
+        let name = choice["name"].as_str().expect("a name");
+        assert!(text.contains(name) && choice["predicted"]["lut"].as_f64() > Some(100.0), "{choice}");
+        let lanes = if name == "itamax" { 16 } else { 4 };
+        assert_eq!(choice["config"]["parallel"]["lanes"], lanes, "{choice}");
+    }
+    let svg = fs::read_to_string(home.path().join("plot.svg")).expect("a plot");
+    assert!(svg.contains("exp-table") && svg.contains("N = 64"));
+    for (wrong, code) in [("softmx", "E005"), ("quantizer", "E022")] {
+        let ran = run(home.path(), &["compare", wrong, "--json", "-o", "none.svg"]);
+        assert!(ran.code == Some(2) && ran.stdout.contains(code), "{}", ran.stdout);
+    }
+    assert!(!home.path().join("none.svg").exists());
+    let ran = run(home.path(), &["compare", "softmax", "--scales", "0.2..0.1", "--json"]);
+    assert!(ran.code == Some(2) && ran.stdout.contains("0.1..0.2"), "{}", ran.stdout);
+}
+
 /// A softmax whose scale comes with the job: files give the real number, the core's registers hold what becomes of it.
 #[test]
 fn a_scale_in_a_file_becomes_registers() {
