@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Unit, concat, lit, uint};
 
-use super::pipe::{Near, Pipe};
+use super::pipe::{Near, Pipe, difference_cost};
+use crate::Cost;
 
 /// Bits of e.
 pub const E_BITS: i64 = 9;
@@ -24,4 +25,11 @@ pub fn lane(name: &str, in_bits: i64) -> (Rc<Unit>, i64) {
     m.output("e_o", &e);
     let latency = p.latency();
     (p.m.finish(), latency)
+}
+
+/// Cost of a lane.
+pub fn cost(wide: i64) -> Cost {
+    let mut cost = difference_cost(wide + 1, E_BITS);
+    cost += Cost::logic(E_BITS as f64, E_BITS as f64);
+    cost
 }

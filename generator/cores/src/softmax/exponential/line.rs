@@ -8,7 +8,8 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Expr, Module, Unit, bit, concat, lit, uint};
 
-use super::pipe::{Near, Pipe};
+use super::pipe::{Near, Pipe, difference_cost};
+use crate::Cost;
 
 /// Bits of an exponent within a group.
 const FINE_BITS: i64 = 2;
@@ -71,6 +72,18 @@ impl Line {
         m.output("e_o", &e);
         let latency = p.latency();
         (p.m.finish(), latency)
+    }
+
+    /// Cost of a lane.
+    pub fn cost(self, wide: i64) -> Cost {
+        let f = i64::from(self.octave_bits);
+        let near = f + i64::from(self.exponent_bits()) + 1;
+        let mut cost = difference_cost(wide + 1, near);
+        // w, two choices of four bits that its places share, and a reset for each place; F = 4 needs more than a LUT for a bit of w.
+        let (w, places) = (f + 4, self.e_bits() / 4 + 1);
+        let w_luts = if self.rounds_far() { 3 * w } else { w };
+        cost += Cost::logic((w_luts + 8 + places) as f64, (w + near - f - 1 + self.e_bits()) as f64);
+        cost
     }
 
     /// The first group that is not negative.

@@ -206,9 +206,16 @@ impl Stage {
         }
     }
 
-    /// Predicted resources.
-    pub fn cost(&self, _: Family) -> Cost {
-        let each = Cost::logic((self.in_bits + 2 * self.e_bits()) as f64, (self.in_bits + self.e_bits()) as f64);
+    /// Predicted resources, from the structure of a lane.
+    pub fn cost(&self, family: Family) -> Cost {
+        let wide = self.in_bits + i64::from(self.maximum == Maximum::Octave);
+        let each = match &self.form {
+            Form::Table(t) => t.cost(wide, family),
+            Form::Line(l) => l.cost(wide),
+            Form::Octaves(o) => o.cost(wide, family),
+            Form::Segments(s) => s.cost(wide, family),
+            Form::ItaMax => itamax::cost(wide),
+        };
         each * self.lanes as f64
     }
 }
@@ -262,5 +269,37 @@ fn runtime(method: Method) -> Option<Form> {
         })),
         Method::ItaMax => Some(Form::ItaMax),
         Method::ExpTable { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bitlathe_hdl::check;
+
+    use super::*;
+
+    #[test]
+    fn lane_counts_differ_in_parameter_defaults_only() {
+        let text = |method, scale, lanes| {
+            let stage = Stage::new(method, scale, Maximum::Element, 8, lanes).expect("constants");
+            let files = check(&stage.module()).unwrap_or_else(|e| panic!("{e}")).files(&[]);
+            let lines = files.iter().flat_map(|(_, text)| text.lines());
+            lines.filter(|l| !l.trim_start().starts_with("parameter ")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        for method in Method::ALL {
+            assert_eq!(text(method, Some(0.05), 3), text(method, Some(0.05), 16), "{method}");
+        }
+        assert_eq!(text(Method::IBert { n: 30 }, None, 1), text(Method::IBert { n: 30 }, None, 16));
+    }
+
+    #[test]
+    fn what_makes_no_stage_is_refused() {
+        let new = |method, scale, maximum| Stage::new(method, scale, maximum, 8, 4).map(|_| ());
+        let (table, line) = (Method::ExpTable { width: 18 }, Method::LinMax { n: 30 });
+        assert_eq!(new(table, None, Maximum::Element), Err(StageError::Runtime("exp-table")));
+        assert_eq!(new(line, Some(0.05), Maximum::Octave), Err(StageError::Octave("linmax")));
+        for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1.4] {
+            assert!(new(line, Some(scale), Maximum::Element).is_err(), "{scale}");
+        }
     }
 }

@@ -6,9 +6,11 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Expr, Module, Unit, bit, clog2, concat, lit, sint, uint};
+use bitlathe_spec::Family;
 
-use super::pipe::{Near, Pipe};
+use super::pipe::{Near, Pipe, difference_cost};
 use super::quotient::{Quotient, bits_to, by_digits, by_steps, has_digits};
+use crate::Cost;
 
 /// The polynomial's constants, o and what else it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +122,42 @@ impl Octaves {
         (p.m.finish(), latency)
     }
 
+    /// Cost of a lane.
+    pub fn cost(&self, wide: i64, family: Family) -> Cost {
+        let octave_bits = bits_to(self.polynomial.octave());
+        let (v, w) = (bits_to(self.polynomial.largest()), bits_to(self.polynomial.largest()) + 3);
+        let halves = matches!(self.polynomial, Polynomial::Halves { .. });
+        let near = if self.runtime { wide } else { self.near(halves).min(wide) };
+        let mut cost = difference_cost(wide, near);
+        if halves {
+            cost += Cost::logic(2.0 * near as f64, 2.0 * near as f64 + 2.0);
+        }
+        let digits = !self.runtime && has_digits(self.polynomial.octave());
+        let steps = bits_to(self.n);
+        let divide = if digits {
+            Cost::logic(10.0, 11.0)
+        } else {
+            let (bits, waiting) = ((octave_bits + 1) * (steps + 1), octave_bits + steps / 2 + 4);
+            Cost::logic((bits + near) as f64, ((steps + 1) * waiting) as f64)
+        };
+        cost += divide;
+        // The polynomial, its shift within four bits, the choices that places share, and a reset for each place.
+        let turns = 1i64 << clog2((w + 3) / 4);
+        let choices = if turns > 4 { 8 * turns } else { 4 * turns };
+        let places = (self.n / 4) as i64 + (w + 3) / 4;
+        cost += Cost::logic((w + choices + places) as f64, (w + steps + self.e_bits()) as f64);
+        if !digits || self.multiplies() {
+            cost += Cost::logic(v as f64 + 8.0, (v + steps) as f64);
+        }
+        if self.multiplies() {
+            let (r, factor) = (octave_bits, bits_to(self.polynomial.constants()[1].1));
+            let dsp = if family == Family::Ice40 { 0.0 } else { 1.0 };
+            let lut = factor as f64 + if dsp == 0.0 { (r * factor) as f64 } else { 0.0 };
+            cost += Cost { dsp, ..Cost::logic(lut, (2 * (r + factor + steps)) as f64) };
+        }
+        cost
+    }
+
     /// Constants from ports, or as numbers.
     fn inputs(&self, p: &Pipe) -> Constants {
         let values: Vec<Expr> = (self.polynomial.constants().into_iter())
@@ -217,8 +255,8 @@ impl Octaves {
         }
     }
 
-    /// The polynomial at r by arithmetic, with the flag and the quotient that go along.
-    fn evaluate(&self, p: &mut Pipe, c: &Constants, r: Expr, over: Expr, q: Expr) -> (Expr, Expr, Expr) {
+    /// The polynomial at r by arithmetic, with the flag and the octaves left that go along.
+    fn evaluate(&self, p: &mut Pipe, c: &Constants, r: Expr, over: Expr, left: Expr) -> (Expr, Expr, Expr) {
         let m = p.m.clone();
         let top = self.top(c);
         let v_bits = top.width().value();
@@ -227,26 +265,27 @@ impl Octaves {
                 let wide = v_bits.max(r.width().value()) + 1;
                 let difference = resized(&m, "b_wide", top, wide).wrapping_sub(resized(&m, "r_wide", &r, wide));
                 let difference = m.wire("line", &difference);
-                (difference.msb().select(0, difference.slice(0, v_bits)), over, q)
+                (difference.msb().select(0, difference.slice(0, v_bits)), over, left)
             }
             Polynomial::Halves { .. } => {
                 let wide = v_bits + 1;
                 let two = concat(&[top, &lit(0, bit())]);
                 let difference = m.wire("halves", &two.wrapping_sub(resized(&m, "r_wide", &r, wide)));
                 m.allow(&difference, "UNUSEDSIGNAL", "the bit below the point only makes the borrow");
-                (difference.slice(1, v_bits), over, q)
+                (difference.slice(1, v_bits), over, left)
             }
             Polynomial::Parabola { .. } => {
                 p.advance();
                 let bits = c.linear.width().value();
                 let rest = m.wire("factor", &c.linear.wrapping_sub(resized(&m, "r_wide", &r, bits)));
-                let [r, rest, over, q] = p.keep_all([("r", &r), ("factor", &rest), ("over", &over), ("q", &q)]);
+                let [r, rest, over, left] =
+                    p.keep_all([("r", &r), ("factor", &rest), ("over", &over), ("left", &left)]);
                 p.advance();
                 let product = m.wire("product", &(&r * &rest));
-                let [product, over, q] = p.keep_all([("product", &product), ("over", &over), ("q", &q)]);
+                let [product, over, left] = p.keep_all([("product", &product), ("over", &over), ("left", &left)]);
                 // The polynomial is positive, so that its low bits are all of it.
                 let product = resized(&m, "product_low", &product, v_bits);
-                (m.wire("parabola", &top.wrapping_sub(&product)), over, q)
+                (m.wire("parabola", &top.wrapping_sub(&product)), over, left)
             }
         }
     }

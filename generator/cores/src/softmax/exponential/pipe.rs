@@ -2,6 +2,8 @@
 
 use bitlathe_hdl::{Clock, Expr, Index, Module, Wire, bit, concat, lit, sint, uint};
 
+use crate::Cost;
+
 /// A lane under construction, and how many registers lie behind its inputs.
 pub struct Pipe {
     /// The lane.
@@ -132,6 +134,16 @@ impl Pipe {
         // Registered one by one: put together in the same cycle, they would be mapped for speed instead of size.
         far.drive(!self.keep("alike", &alike).all());
     }
+}
+
+/// Cost of a difference of `wide` bits of which `near` count.
+pub fn difference_cost(wide: i64, near: i64) -> Cost {
+    if wide <= near + 2 {
+        return Cost::logic((wide + 1) as f64, (wide.min(near) + (wide - near).clamp(0, 1)) as f64);
+    }
+    // A LUT for a pair, and the pairs put together; which of them the borrow reaches is shared between lanes.
+    let pairs = (wide - near) / 2 + 1;
+    Cost::logic((near + 1) as f64 + 1.5 * pairs as f64, (near + pairs) as f64)
 }
 
 /// value ≥ bound in gates: a comparison would take a carry chain.

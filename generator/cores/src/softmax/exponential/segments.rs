@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Expr, Unit, concat, lit, uint};
+use bitlathe_spec::Family;
 
-use super::pipe::{Near, Pipe};
+use super::pipe::{Near, Pipe, difference_cost};
 use super::quotient::bits_to;
+use crate::Cost;
 
 /// Fraction bits of t.
 const PHASE_BITS: i64 = 16;
@@ -42,16 +44,39 @@ impl Segments {
         (p.m.finish(), latency)
     }
 
+    /// Bits of the differences that leave something.
+    fn near(&self, in_bits: i64) -> i64 {
+        // The first difference of e_bits + 1 octaves.
+        let zero = |step: u64| ((self.e_bits() as u64 + 1) << PHASE_BITS).div_ceil(step);
+        self.step.map_or(in_bits, |step| bits_to(zero(step)).min(in_bits))
+    }
+
+    /// Cost of a lane.
+    pub fn cost(&self, wide: i64, family: Family) -> Cost {
+        let near = self.near(wide);
+        let (e, step) = (self.e_bits(), self.step.map_or(STEP_BITS, bits_to));
+        // A block multiplies 26 bits by 17; iCE40 has none in use.
+        let blocks = ((near.max(step) + 25) / 26) * ((near.min(step) + 16) / 17);
+        let dsp = if family == Family::Ice40 { 0 } else { blocks + 1 };
+        let products =
+            if dsp == 0 { (near * step + 16 * e) as f64 } else { (blocks - 1) as f64 * (near + step) as f64 * 0.6 };
+        // Fitted: what a segment of several adds to the choice of points.
+        let looked_up = if self.points.len() > 2 { (self.points.len() as i64 - 1) * e } else { 0 } as f64;
+        let mut cost = difference_cost(wide, near);
+        let t = (near + step).min(60);
+        let shift = 2.7 * e as f64;
+        let lut = products + 0.3 * looked_up + shift + (e + 2) as f64;
+        cost += Cost { dsp: dsp as f64, ..Cost::logic(lut, (t + 3 * e + 32) as f64 + 0.37 * looked_up) };
+        cost
+    }
+
     /// q, f, and whether nothing is left.
     fn phase(&self, p: &mut Pipe, in_bits: i64) -> (Expr, Expr, Expr) {
-        let (step, near) = match self.step {
-            None => (p.m.input("step_i", uint(STEP_BITS)), in_bits),
-            Some(step) => {
-                // The first difference of e_bits + 1 octaves.
-                let zero = ((self.e_bits() as u64 + 1) << PHASE_BITS).div_ceil(step);
-                (lit(step as i64, uint(bits_to(step))), bits_to(zero).min(in_bits))
-            }
+        let step = match self.step {
+            None => p.m.input("step_i", uint(STEP_BITS)),
+            Some(step) => lit(step as i64, uint(bits_to(step))),
         };
+        let near = self.near(in_bits);
         let Near { low, far } = p.near_difference(in_bits, false, near);
         let product = p.m.wire("product", &(&low * &step));
         p.advance();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Expr, Unit, clog2, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use super::pipe::{Near, Pipe, at_least};
+use super::pipe::{Near, Pipe, at_least, difference_cost};
 use super::quotient::bits_to;
 use crate::Cost;
 use crate::parts::memory::block_memory;
@@ -85,15 +85,19 @@ impl Table {
         concat(&e.iter().collect::<Vec<_>>())
     }
 
-    /// What the table takes.
-    pub fn cost(&self, family: Family) -> Cost {
+    /// Cost of a lane.
+    pub fn cost(&self, wide: i64, family: Family) -> Cost {
         let e_bits = self.e_bits();
+        let mut cost = difference_cost(wide, clog2(self.values.len() as i64));
         if self.block {
-            return block_memory(family, e_bits, self.values.len() as i64, true);
+            cost += block_memory(family, e_bits, self.values.len() as i64, true);
+            cost.ff += e_bits as f64;
+            return cost;
         }
         let (runs, bits) = (self.runs(), self.runs().iter().map(|run| run.1).sum::<i64>());
         // A multiplexer where a bit has more than one run.
         let shared = runs.get(1).map_or(0, |second| second.1);
-        Cost::logic((bits + shared + 2) as f64, (bits + e_bits + 2) as f64)
+        cost += Cost::logic((bits + shared + 2) as f64, (bits + e_bits + 2) as f64);
+        cost
     }
 }
