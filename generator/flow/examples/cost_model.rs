@@ -25,7 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let tools = Tools::discover()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS).build()?;
     let judged: Result<Vec<(bool, String)>, String> =
-        pool.install(|| configs.par_iter().map(|c| judged(kind, c, &tools)).collect());
+        pool.install(|| configs.par_iter().map(|c| judged(*kind, c, &tools)).collect());
     println!("| config | LUT predicted | LUT Yosys | | FF predicted | FF Yosys | | DSP | block RAM | UltraRAM |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut held = true;

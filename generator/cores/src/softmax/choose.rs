@@ -21,6 +21,7 @@ fn candidates() -> Vec<Candidate> {
     let base2 = |line: bool| json!({"name": "base2", "line": line});
     vec![
         ("exp-table", json!({"name": "exp-table"}), None),
+        ("exp-table, block", json!({"name": "exp-table", "table": "block"}), None),
         ("pwl, 8 segments", pwl(8), None),
         ("pwl, 4 segments", pwl(4), None),
         ("pwl, 2 segments", pwl(2), None),

@@ -143,10 +143,22 @@ impl MethodName {
             "method.segments" => self == Self::Pwl,
             "method.fraction_bits" => matches!(self, Self::LinMaxPlus | Self::ExpTable | Self::Base2 | Self::Pwl),
             "method.line" => self == Self::Base2,
+            "method.table" => self == Self::ExpTable,
             "method.n" => matches!(self, Self::LinMax | Self::IBert | Self::ShiftMax),
             _ => true,
         }
     }
+}
+
+/// What holds a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TableIn {
+    /// Look-up tables.
+    #[default]
+    Logic,
+    /// Block memory: half a block of 36 kb a lane.
+    Block,
 }
 
 /// The exponential.
@@ -163,6 +175,8 @@ pub struct MethodTable {
     pub fraction_bits: u32,
     /// `base2` draws a line over the octave instead of reading a table.
     pub line: bool,
+    /// Where `exp-table` holds its table.
+    pub table: TableIn,
     /// Octaves after which the exponential of `linmax`, `ibert` and `shiftmax` stays; their codes have 30, 30 and 16.
     #[schemars(range(min = 1, max = 62))]
     pub n: Option<u32>,
@@ -170,7 +184,7 @@ pub struct MethodTable {
 
 impl Default for MethodTable {
     fn default() -> Self {
-        Self { name: MethodName::ExpTable, segments: 4, fraction_bits: 18, line: false, n: None }
+        Self { name: MethodName::ExpTable, segments: 4, fraction_bits: 18, line: false, table: TableIn::Logic, n: None }
     }
 }
 
@@ -299,6 +313,7 @@ impl Config {
         let (in_bits, lanes) = (self.input.bits.into(), self.parallel.lanes.into());
         let stage = Stage::new(method, scale, maximum, in_bits, lanes)
             .map_err(|e| vec![issue("C046", "input.scale", e.to_string(), "another scale".into())])?;
+        let stage = if self.method.table == TableIn::Block { stage.with_block_table() } else { stage };
         Ok(Hardware {
             top: top_module(&self.name),
             lanes,
@@ -321,6 +336,7 @@ impl Config {
             ("method.segments", m.segments != plain.segments, "4"),
             ("method.fraction_bits", m.fraction_bits != plain.fraction_bits, "18"),
             ("method.line", m.line, "false"),
+            ("method.table", m.table != plain.table, "\"logic\""),
             ("method.n", m.n.is_some(), "that of the method's code"),
         ];
         for (path, _, default) in changed.into_iter().filter(|(path, changed, _)| *changed && !m.name.reads(path)) {

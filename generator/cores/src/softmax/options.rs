@@ -37,6 +37,7 @@ lanes = {lanes}              # elements a cycle
 [method]
 name = "exp-table"      # exp-table, base2, pwl, linmax-plus, linmax, ibert, shiftmax or itamax
 fraction_bits = 18      # width W of exp-table, base2, pwl and linmax-plus
+table = "logic"         # or block: the table of exp-table in block memory
 
 [passes]
 count = 3               # 2 or 1 with base2, 2 with itamax
@@ -66,6 +67,7 @@ fn all_options() -> Vec<OptionValues> {
         ("method", "segments", n(&[4, 1, 2, 8])),
         ("method", "fraction_bits", n(&[18, 8, 24])),
         ("method", "line", vec![json!(false), json!(true)]),
+        ("method", "table", v(&["logic", "block"])),
         ("method", "n", vec![Value::Null, json!(5)]),
     ]
 }
