@@ -3,6 +3,7 @@
 mod boundary;
 mod common;
 mod core;
+pub mod mixpe_gemm;
 pub mod pairwise;
 pub mod parts;
 pub mod quantizer;

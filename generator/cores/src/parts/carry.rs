@@ -119,6 +119,13 @@ fn lut6_2(o6: impl Fn([bool; 5]) -> bool, o5: impl Fn([bool; 5]) -> bool) -> Str
     format!("64'h{init:016x}")
 }
 
+/// `INIT` of a LUT6.
+fn lut6(o: impl Fn([bool; 6]) -> bool) -> String {
+    let on = |n: u64| o([0, 1, 2, 3, 4, 5].map(|b| n >> b & 1 == 1));
+    let init = (0..64).fold(0, |init, n| init | u64::from(on(n)) << n);
+    format!("64'h{init:016x}")
+}
+
 fn place_lut(
     m: &Module,
     name: &str,
@@ -275,6 +282,51 @@ pub fn ternary_add(width: i64, implementation: i64) -> Rc<Unit> {
                 .input("s_i", &s)
                 .input("di_i", &majority.slice(0, &w))
                 .input("ci_i", &ca)
+                .output("sum_o", &sum)
+                .done();
+        },
+    );
+    m.finish()
+}
+
+/// `sum = sum_i + (0, x, y or z by select)`, modulo 2^WIDTH: choice and addition in one look-up table a bit.
+///
+/// Propagate is the chosen bit exclusive-or the bit of the sum, which needs all six inputs of a table; where nothing is propagated
+/// both bits are equal, so the sum's own bit goes onto the chain past the table.
+pub fn choice_add(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("choice_add");
+    m.doc("Adds one of four values, modulo 2^WIDTH: sum_o = sum_i + (select 0: 0, 1: x, 2: y, 3: z).");
+    let w = m.param("WIDTH", width, 2..=64, "bits of the values and of the sum");
+    let imp = impl_param(&m, implementation);
+    let select = m.input("select_i", uint(2));
+    let [x, y, z, below] = ["x_i", "y_i", "z_i", "sum_i"].map(|n| m.input(n, uint(&w)));
+    let sum = m.output_wire("sum_o", uint(&w));
+    m.generate_if(
+        imp.eq_to(0),
+        ["g_behavioural", "g_vendor"],
+        || {
+            let high = select.bit(0).select(&z, &y);
+            let low = select.bit(0).select(&x, lit(0, uint(&w)));
+            let chosen = m.wire("chosen", &select.bit(1).select(high, low));
+            sum.drive(below.wrapping_add(&chosen));
+        },
+        || {
+            let s = m.wire_later("s", uint(&w));
+            let init = lut6(|[x, y, z, sum, s0, s1]| sum ^ [false, x, y, z][usize::from(s1) * 2 + usize::from(s0)]);
+            m.generate_for("g_bit", &w, |i| {
+                let mut cell = m.primitive("u_lut", "LUT6", &[("INIT", &init)]);
+                let inputs = [x.bit(i), y.bit(i), z.bit(i), below.bit(i), select.bit(0), select.bit(1)];
+                for (n, input) in inputs.iter().enumerate() {
+                    cell = cell.input(&format!("I{n}"), input);
+                }
+                cell.output_part("O", &s, i, 1).done();
+            });
+            m.instance("u_carry", &carry_chain(width, implementation.max(1)))
+                .param("WIDTH", &w)
+                .param("IMPL", &imp)
+                .input("s_i", &s)
+                .input("di_i", &below)
+                .input("ci_i", &lit(0, bit()))
                 .output("sum_o", &sum)
                 .done();
         },
