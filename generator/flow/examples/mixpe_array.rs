@@ -36,8 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Synthesized without inferred DSP blocks: kernels that use them instantiate them.
 fn area(array: &Array, tools: &Tools) -> Result<SynthReport, Box<dyn std::error::Error>> {
     let design = check(&array.unit()).map_err(|e| e.to_string())?;
-    let files: Vec<SourceFile> =
-        design.files(&[]).into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+    let files: Vec<SourceFile> = design.files(&[]).into_iter().map(|(path, text)| SourceFile { path, text }).collect();
     let mut request = SynthRequest::new(&files, "mixpe_array", array.family);
     request.nodsp = true;
     Ok(synthesize(&request, tools)?)
