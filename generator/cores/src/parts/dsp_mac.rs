@@ -76,7 +76,7 @@ impl Block {
         x_q.next_when(en, &self.x);
         let x = m.wire("x", &x_q.as_signed());
         let weight = m.wire("weight", &concat(&[&lit(0, uint(1)), &*weight_q]).as_signed());
-        let product = m.wire("product", &(&x * &weight));
+        let product = m.wire("product", &(&weight * &x));
         product_q.next_when(en, product.as_unsigned());
         let more = SUM_BITS - product_bits.value();
         let wide = m.wire("wide_product", &concat(&[&product_q.msb().repeat(more), &*product_q]));

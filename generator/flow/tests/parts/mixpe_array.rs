@@ -15,8 +15,8 @@ use super::{printed, tools};
 /// Cycles of a run: several tiles of the largest array.
 const CYCLES: usize = 400;
 /// Rows, columns and bits of an activation: no segment, odd numbers, a whole segment, two even ones, three with padding.
-const SHAPES: [(i64, i64, i64); 8] =
-    [(1, 1, 8), (3, 5, 8), (16, 16, 8), (20, 4, 8), (33, 2, 8), (3, 5, 16), (16, 2, 16), (33, 2, 16)];
+const SHAPES: [(i64, i64, i64); 7] =
+    [(1, 1, 8), (3, 5, 8), (16, 16, 8), (20, 4, 8), (33, 2, 8), (16, 2, 16), (33, 2, 16)];
 
 fn array(kernel: &'static dyn Kernel, (rows, cols, act_bits): (i64, i64, i64), family: Family) -> Array {
     Array { kernel, rows, cols, act_bits, family }
@@ -184,7 +184,7 @@ fn the_choosing_adder_equals_its_behavioural_form() {
         let found = verdict(&files, imp, width);
         assert!(matches!(found, Verdict::Proven), "{imp} {width}: {found:?}");
     }
-    for (from, to) in [(".DI(carry8_di)", ".DI(carry8_s)"), (".I2(z_i[", ".I2(y_i[")] {
+    for (from, to) in [(".di_i(sum_i)", ".di_i(s)"), (".I2(z_i[", ".I2(y_i[")] {
         let mut broken = files.clone();
         assert!(broken.iter().any(|f| f.text.contains(from)), "{from}");
         broken.iter_mut().for_each(|f| f.text = f.text.replace(from, to));
@@ -193,8 +193,9 @@ fn the_choosing_adder_equals_its_behavioural_form() {
     }
 }
 
-/// `dsp_mac` with operands as wide as the kernels use them: an activation and one or two weights. FREE: enables are inputs;
-/// otherwise all are high, which makes it a pipeline.
+/// `dsp_mac` with one or two weights and an activation of a few bits, for a multiplier's proof grows with its operands: it is one operator
+/// in both forms, and the proof is about registers, enables, modes and where operands sit. FREE: enables are inputs; otherwise all
+/// are high, which makes it a pipeline.
 const DRIVEN: &str = "
 module driven #(parameter IMPL = 0, parameter CHAINED = 1, parameter ACT_W = 8, parameter PACKED = 0, parameter FREE = 0) (
   input wire clk_i, input wire en_i, input wire load_i, input wire swap_i, input wire [7:0] u_i,
@@ -223,7 +224,7 @@ fn mac_files() -> Vec<SourceFile> {
 
 #[test]
 fn the_dsp48e1_form_of_a_cell_equals_the_behavioural_form() {
-    for (act, packed, chained, free) in [(8, 1, 1, false), (8, 1, 0, false), (16, 0, 1, false), (8, 1, 1, true)] {
+    for (act, packed, chained, free) in [(4, 1, 1, false), (4, 1, 0, false), (4, 0, 1, false), (3, 1, 1, true)] {
         let verdict = mac_proof(&mac_files(), act, packed, chained, free);
         assert!(matches!(verdict, Verdict::Proven), "int{act} {packed} {chained} {free}: {verdict:?}");
     }
@@ -239,7 +240,7 @@ fn a_shifted_weight_and_a_lost_swap_are_refuted() {
         let mut files = mac_files();
         assert!(files[0].text.contains(from), "{from}");
         files[0].text = files[0].text.replace(from, to);
-        let verdict = mac_proof(&files, 8, 1, 1, free);
+        let verdict = mac_proof(&files, 4, 1, 1, free);
         assert!(matches!(verdict, Verdict::Refuted(_)), "{from}: {verdict:?}");
     }
 }

@@ -256,16 +256,16 @@ impl Array {
         let later = |i: &Dim| {
             let s = i + 1;
             let (parts, total) = build("later", &s, i);
-            let sums_q = ck.reg("sums_q", uint(&cols * &sum_w));
-            let total_q = ck.reg("total_q", uint(&total_w));
             m.generate_for("g_sum", &cols, |c| {
                 let part = m.wire("later_part", &parts.lane(c, &part_w));
                 let below = joined.lane(i * &cols + c, &sum_w);
-                sums_q.next_lane(c, &sum_w, Some(&en), &below.wrapping_add(wide("wide_later", &part, &sum_w)));
+                let sum_q = ck.reg("sum_q", uint(&sum_w));
+                sum_q.next_when(&en, below.wrapping_add(wide("wide_later", &part, &sum_w)));
+                joined.drive_lane(&s * &cols + c, &sum_w, &sum_q);
             });
+            let total_q = ck.reg("total_q", uint(&total_w));
             let below = totals.lane(i, &total_w);
             total_q.next_when(&en, below.wrapping_add(wide("wide_later_total", &total, &total_w)));
-            joined.drive_lane(&s, &(&cols * &sum_w), &sums_q);
             totals.drive_lane(&s, &total_w, &total_q);
         };
         m.generate_if(
