@@ -18,6 +18,9 @@ pub fn implementation(family: Family) -> i64 {
     }
 }
 
+/// `IMPL` of the form for ECP5, which [`gated_add`] alone has.
+pub const ECP5_FORM: i64 = 3;
+
 /// The `IMPL` parameter as every module that holds a macro declares it.
 pub fn impl_param(m: &Module, value: i64) -> Dim {
     m.param("IMPL", value, 0..=2, "0 behavioural, 1 UltraScale+ cells, 2 7-series cells")
@@ -329,6 +332,58 @@ pub fn choice_add(width: i64, implementation: i64) -> Rc<Unit> {
                 .input("ci_i", &lit(0, bit()))
                 .output("sum_o", &sum)
                 .done();
+        },
+    );
+    m.finish()
+}
+
+/// `sum = sum_i + (gate ? x : 0)`, modulo 2^WIDTH: gate and addition in one look-up table a bit on ECP5.
+///
+/// A carry cell's table has four inputs and propagates by all of them; what it puts onto the chain elsewhere is the same table with
+/// inputs C and D at zero (Lattice FPGA-TN-02204, and Yosys' model). With the gate on D both agree: without D the sum passes alone.
+pub fn gated_add(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("gated_add");
+    m.doc("Adds a value or nothing, modulo 2^WIDTH: sum_o = sum_i + (gate_i ? x_i : 0).");
+    let w = m.param("WIDTH", width, 2..=64, "bits of the value and of the sum");
+    let imp = m.param("IMPL", implementation, 0..=3, "3 ECP5 cells, otherwise behavioural");
+    let gate = m.input("gate_i", bit());
+    let (x, below) = (m.input("x_i", uint(&w)), m.input("sum_i", uint(&w)));
+    let sum = m.output_wire("sum_o", uint(&w));
+    m.generate_if(
+        imp.ne_to(ECP5_FORM),
+        ["g_behavioural", "g_ecp5"],
+        || sum.drive(below.wrapping_add(&x & gate.repeat(&w))),
+        || {
+            // A cell takes two bits.
+            let cells = m.localparam("CELLS", w.ceil_div(2));
+            let padded = |name: &str, v: &Expr| {
+                let padded = m.wire(name, &concat(&[&lit(0, bit()), v]));
+                m.allow(&padded, "UNUSEDSIGNAL", "padding of the last cell");
+                padded
+            };
+            let (x, below) = (padded("x", &x), padded("below", &below));
+            let out = m.wire_later("out", uint(&cells * 2));
+            let carry = m.wire_later("carry", uint(&cells + 1));
+            m.allow(&out, "UNUSEDSIGNAL", "padding of the last cell");
+            m.allow(&carry, "UNUSEDSIGNAL", "nobody takes the last carry");
+            carry.drive_part(0, 1, &lit(0, bit()));
+            // A where D is low, else A ^ B.
+            let init = "16'h66aa";
+            let attributes = [("INIT0", init), ("INIT1", init), ("INJECT1_0", "\"NO\""), ("INJECT1_1", "\"NO\"")];
+            m.generate_for("g_cell", &cells, |i| {
+                let mut cell = m.primitive("u_ccu2c", "CCU2C", &attributes).input("CIN", &carry.bit(i));
+                for half in 0..2 {
+                    let at = 2 * i + half;
+                    cell = cell
+                        .input(&format!("A{half}"), &below.bit(&at))
+                        .input(&format!("B{half}"), &x.bit(&at))
+                        .input(&format!("C{half}"), &lit(0, bit()))
+                        .input(&format!("D{half}"), &gate)
+                        .output_part(&format!("S{half}"), &out, &at, 1);
+                }
+                cell.output_part("COUT", &carry, i + 1, 1).done();
+            });
+            sum.drive(out.slice(0, &w));
         },
     );
     m.finish()

@@ -2,7 +2,7 @@
 //! proven, so simulation runs their behavioural form.
 
 use bitlathe_cores::mixpe_gemm::array::{Array, Kernel, kernels};
-use bitlathe_cores::parts::carry::choice_add;
+use bitlathe_cores::parts::carry::{ECP5_FORM, choice_add, gated_add};
 use bitlathe_cores::parts::dsp_mac::{self, dsp_mac};
 use bitlathe_cores::random::Random;
 use bitlathe_flow::synth::{Circuit, Start, Verdict, prove_equal};
@@ -126,7 +126,7 @@ fn judge(a: &Array, plan: &Play, outputs: &[Vec<i64>]) {
 
 /// Every size of a kernel is the same text with other parameters, so they share one bench.
 fn bench(kernel: &'static dyn Kernel) -> (Bench, Vec<Array>) {
-    let arrays: Vec<Array> = shapes(kernel).into_iter().map(|s| array(kernel, s, Family::Ecp5)).collect();
+    let arrays: Vec<Array> = shapes(kernel).into_iter().map(|s| array(kernel, s, Family::Ice40)).collect();
     let parts: Vec<Part> = arrays
         .iter()
         .map(|a| {
@@ -189,6 +189,26 @@ fn the_choosing_adder_equals_its_behavioural_form() {
         assert!(broken.iter().any(|f| f.text.contains(from)), "{from}");
         broken.iter_mut().for_each(|f| f.text = f.text.replace(from, to));
         let found = verdict(&broken, 1, 9);
+        assert!(matches!(found, Verdict::Refuted(_)), "{from}: {found:?}");
+    }
+}
+
+#[test]
+fn the_gated_adder_equals_its_behavioural_form() {
+    let files = printed(&gated_add(10, ECP5_FORM));
+    let verdict = |files: &[SourceFile], width| {
+        let form = |i| [("WIDTH", width), ("IMPL", i)];
+        prove(files, "gated_add", [&form(0), &form(ECP5_FORM)], Start::Any { ignore: 0 })
+    };
+    for width in [9, 12] {
+        let found = verdict(&files, width);
+        assert!(matches!(found, Verdict::Proven), "{width}: {found:?}");
+    }
+    for (from, to) in [("16'h66aa", "16'h66a8"), (".D1(gate_i)", ".D1(1'b1)")] {
+        let mut broken = files.clone();
+        assert!(broken.iter().any(|f| f.text.contains(from)), "{from}");
+        broken.iter_mut().for_each(|f| f.text = f.text.replace(from, to));
+        let found = verdict(&broken, 9);
         assert!(matches!(found, Verdict::Refuted(_)), "{from}: {found:?}");
     }
 }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
 
-use super::{Kernel, Shape, WEIGHT};
-use crate::parts::carry::impl_param;
+use super::{Kernel, Shape, WEIGHT, amd_form, array_impl_param};
+use crate::parts::carry::choice_add;
 
 /// The value with copies of its sign, `to` bits wide.
 pub(super) fn widen(m: &Module, name: &str, v: &Expr, to: &Dim) -> Expr {
@@ -87,7 +87,7 @@ impl LaneCell {
         let act = m.param("ACT_W", shape.act_bits, 2..=16, "bits of an activation");
         let lane = m.param("LANE_W", widest, 2..=32, "bits of a lane of the chain");
         let sum_w = m.param("SUM_W", widest, 2..=32, "bits of a lane that the rows so far can reach");
-        let imp = impl_param(&m, shape.implementation);
+        let imp = array_impl_param(&m, shape.implementation);
         m.guard(lane.ge(&sum_w), "a lane holds the sum of its rows");
         let p = Ports::new(&m, kernel, &act, &lane);
         m.allow(&p.chain, "UNUSEDSIGNAL", "copies of the sign");
@@ -147,10 +147,11 @@ impl LaneCell {
     /// `below` plus one of {0, x, y, z} by two bits, on the vendor's carry chain.
     pub fn choose_and_add(&self, lane: i64, select: &Expr, values: [&Expr; 3], below: &Expr) -> Expr {
         let sum = self.m.wire_later(&format!("sum_{lane}"), uint(&self.sum_w));
+        let imp = amd_form(&self.imp);
         self.m
-            .instance(&format!("u_add_{lane}"), &crate::parts::carry::choice_add(self.widest, self.implementation))
+            .instance(&format!("u_add_{lane}"), &choice_add(self.widest, imp.value()))
             .param("WIDTH", &self.sum_w)
-            .param("IMPL", &self.imp)
+            .param("IMPL", imp)
             .input("select_i", select)
             .input("x_i", values[0])
             .input("y_i", values[1])

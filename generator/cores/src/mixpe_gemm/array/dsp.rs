@@ -5,8 +5,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Dim, Expr, Module, Unit, concat, lit, uint};
 
 use super::cell::{Ports, widen};
-use super::{Kernel, Place, Shape, Table, WEIGHT, product_table, whole_foot};
-use crate::parts::carry::impl_param;
+use super::{Kernel, Place, Shape, Table, WEIGHT, amd_form, array_impl_param, product_table, whole_foot};
 use crate::parts::dsp_mac::{self, ACT_BITS, SUM_BITS, WEIGHT_BITS, dsp_mac};
 
 /// The kernel.
@@ -55,13 +54,13 @@ pub(super) fn dsp_cell(kernel: &dyn Kernel, shape: Shape, pack: impl Fn(&Module,
     m.doc(&format!("One row. {}.", kernel.about()));
     let act = m.param("ACT_W", shape.act_bits, 2..=16, "bits of an activation");
     let first = m.param("FIRST", 0, 0..=1, "1: the column's first block, nothing comes through the cascade");
-    let imp = impl_param(&m, shape.implementation);
+    let imp = array_impl_param(&m, shape.implementation);
     let p = Ports::new(&m, kernel, &act, &Dim::from(SUM_BITS));
     let weight = pack(&m, &p.w);
     let x = m.wire("x", &widen(&m, "wide_x", &p.table, &Dim::from(ACT_BITS)));
-    m.instance("u_mac", &dsp_mac(true, shape.implementation))
+    m.instance("u_mac", &dsp_mac(true, amd_form(&imp).value()))
         .param("CHAINED", Dim::from(1) - &first)
-        .param("IMPL", &imp)
+        .param("IMPL", amd_form(&imp))
         .clock(&p.ck)
         .input("en_i", &p.en)
         .input("load_i", &p.load)

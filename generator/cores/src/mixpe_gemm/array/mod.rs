@@ -15,6 +15,7 @@ mod cell;
 mod dsp;
 mod dsp_packed;
 mod multiply;
+mod planes;
 mod segment;
 mod shared_3a;
 mod shared_pair;
@@ -25,7 +26,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, clog2, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use crate::parts::carry::{impl_param, implementation};
+use crate::parts::carry::{ECP5_FORM, implementation};
 use segment::{Segment, skew};
 
 /// Rows that share a column foot.
@@ -127,11 +128,27 @@ fn whole_foot(_: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
     lanes.slice(0, sum_bits)
 }
 
+/// `IMPL` of the array for a family.
+pub fn array_implementation(family: Family) -> i64 {
+    if family == Family::Ecp5 { ECP5_FORM } else { implementation(family) }
+}
+
+/// The `IMPL` parameter of the array and of what it is made of.
+fn array_impl_param(m: &Module, value: i64) -> Dim {
+    m.param("IMPL", value, 0..=ECP5_FORM, "0 behavioural, 1 UltraScale+ cells, 2 7-series cells, 3 ECP5 cells")
+}
+
+/// `IMPL` for macros that have no form for ECP5.
+fn amd_form(imp: &Dim) -> Dim {
+    Dim::from(0).when(imp.eq_to(ECP5_FORM), imp)
+}
+
 /// Every kernel, in the order in which tables list them.
 pub fn kernels() -> &'static [&'static dyn Kernel] {
     &[
         &shared_pair::SharedPair,
         &shared_3a::Shared3a,
+        &planes::Planes,
         &shift_add::ShiftAdd,
         &booth::Booth,
         &multiply::Multiply,
@@ -163,7 +180,7 @@ impl Array {
     fn segment(&self) -> Segment {
         let rows = (self.rows + self.segments() - 1) / self.segments();
         let Self { kernel, cols, act_bits, family, .. } = *self;
-        Segment { kernel, shape: Shape { rows, cols, act_bits, implementation: implementation(family) } }
+        Segment { kernel, shape: Shape { rows, cols, act_bits, implementation: array_implementation(family) } }
     }
 
     /// Enabled cycles from `x_i` to the sums that hold it.
@@ -194,7 +211,7 @@ impl Array {
         let rows = m.param("ROWS", self.rows, 1..=256, "activations that enter together");
         let cols = m.param("COLS", self.cols, 1..=256, "columns");
         let act = m.param("ACT_W", self.act_bits, 2..=16, "bits of an activation");
-        let imp = impl_param(&m, segment.shape.implementation);
+        let imp = array_impl_param(&m, segment.shape.implementation);
         let (ck, en) = (m.clock(), m.input("en_i", bit()));
         let x = m.input("x_i", uint(&rows * &act));
         let swap = m.input("swap_i", bit());

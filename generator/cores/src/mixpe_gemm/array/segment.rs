@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
 
-use super::{Kernel, LARGEST, Place, Shape, WEIGHT, cell};
-use crate::parts::carry::impl_param;
+use super::{Kernel, LARGEST, Place, Shape, WEIGHT, array_impl_param, cell};
 use crate::parts::delay_line::delay_line;
 
 /// Cycles from a step's activations to the sum that holds them.
@@ -62,7 +61,7 @@ impl Segment {
         let rows = m.param("ROWS", self.shape.rows, 1..=16, "rows");
         let cols = m.param("COLS", self.shape.cols, 1..=256, "columns");
         let act = m.param("ACT_W", self.shape.act_bits, 2..=16, "bits of an activation");
-        let imp = impl_param(&m, self.shape.implementation);
+        let imp = array_impl_param(&m, self.shape.implementation);
         let (ck, en) = (m.clock(), m.input("en_i", bit()));
         let x = m.input("x_i", uint(&rows * &act));
         let swap = m.input("swap_i", bit());

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Dim, Expr, Unit, bit, concat, lit, uint};
 
 use super::cell::{LaneCell, widen};
-use super::{Kernel, Place, Shape, Table};
+use super::{Kernel, Place, Shape, Table, amd_form};
 use crate::parts::carry::ternary_add;
 
 /// The kernel.
@@ -72,40 +72,45 @@ impl Kernel for SharedPair {
     }
 
     fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
-        let (m, ck, en) = (at.m, at.ck, at.en);
-        let lane_w = lanes.width().div(4);
-        let lane = |k: i64| m.wire(&format!("lane_{k}"), &lanes.lane(k, &lane_w));
-        let (l0, l1, l2, l3) = (lane(0), lane(1), lane(2), lane(3));
-        // Lane 0 alone has a bit 0; three operands add to the bits above.
-        let three_w = m.localparam("THREE_W", at.act + (at.rows * FIRST_THREE).clog2() - 1);
-        let upper = m.wire("upper_0", &l0.slice(1, &lane_w - 1));
-        let double = m.wire("double_2", &concat(&[&l2, &lit(0, bit())]));
-        let operands =
-            [("wide_0", &upper), ("wide_1", &l1), ("wide_2", &double)].map(|(n, v)| widen(m, n, v, &three_w));
-        let three = m.wire_later("three", uint(&three_w));
-        m.instance("u_three", &ternary_add(three_w.value(), at.imp.value()))
-            .param("WIDTH", &three_w)
-            .param("IMPL", at.imp)
-            .input("a_i", &operands[0])
-            .input("b_i", &operands[1])
-            .input("c_i", &operands[2])
-            .input("use_c_i", &lit(1, bit()))
-            .input("carry_a_i", &lit(0, bit()))
-            .input("carry_b_i", &lit(0, bit()))
-            .output("sum_o", &three)
-            .done();
-        let three_q = ck.reg("three_q", uint(&three_w + 1));
-        three_q.next_when(en, concat(&[&*three, &l0.bit(0)]));
-        let l3_q = ck.reg("lane_3_q", uint(&lane_w));
-        l3_q.next_when(en, &l3);
-        let last_w = sum_bits - 3;
-        let upper = m.wire("upper_three", &three_q.slice(3, &three_w - 2));
-        let sum = widen(m, "wide_3", &l3_q, &last_w).wrapping_add(widen(m, "wide_three", &upper, &last_w));
-        let sum_q = ck.reg("sum_q", uint(sum_bits));
-        sum_q.next_when(en, concat(&[&sum, &three_q.slice(0, 3)]));
-        (*sum_q).clone()
+        join_planes(at, lanes, sum_bits)
     }
     fn foot_latency(&self) -> i64 {
         2
     }
+}
+
+/// One sum of the lanes of a weight's bits, in two cycles.
+pub(super) fn join_planes(at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
+    let (m, ck, en) = (at.m, at.ck, at.en);
+    let lane_w = lanes.width().div(4);
+    let lane = |k: i64| m.wire(&format!("lane_{k}"), &lanes.lane(k, &lane_w));
+    let (l0, l1, l2, l3) = (lane(0), lane(1), lane(2), lane(3));
+    // Lane 0 alone has a bit 0; three operands add to the bits above.
+    let three_w = m.localparam("THREE_W", at.act + (at.rows * FIRST_THREE).clog2() - 1);
+    let upper = m.wire("upper_0", &l0.slice(1, &lane_w - 1));
+    let double = m.wire("double_2", &concat(&[&l2, &lit(0, bit())]));
+    let operands = [("wide_0", &upper), ("wide_1", &l1), ("wide_2", &double)].map(|(n, v)| widen(m, n, v, &three_w));
+    let imp = amd_form(at.imp);
+    let three = m.wire_later("three", uint(&three_w));
+    m.instance("u_three", &ternary_add(three_w.value(), imp.value()))
+        .param("WIDTH", &three_w)
+        .param("IMPL", imp)
+        .input("a_i", &operands[0])
+        .input("b_i", &operands[1])
+        .input("c_i", &operands[2])
+        .input("use_c_i", &lit(1, bit()))
+        .input("carry_a_i", &lit(0, bit()))
+        .input("carry_b_i", &lit(0, bit()))
+        .output("sum_o", &three)
+        .done();
+    let three_q = ck.reg("three_q", uint(&three_w + 1));
+    three_q.next_when(en, concat(&[&*three, &l0.bit(0)]));
+    let l3_q = ck.reg("lane_3_q", uint(&lane_w));
+    l3_q.next_when(en, &l3);
+    let last_w = sum_bits - 3;
+    let upper = m.wire("upper_three", &three_q.slice(3, &three_w - 2));
+    let sum = widen(m, "wide_3", &l3_q, &last_w).wrapping_add(widen(m, "wide_three", &upper, &last_w));
+    let sum_q = ck.reg("sum_q", uint(sum_bits));
+    sum_q.next_when(en, concat(&[&sum, &three_q.slice(0, 3)]));
+    (*sum_q).clone()
 }
