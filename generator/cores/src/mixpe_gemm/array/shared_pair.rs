@@ -39,14 +39,8 @@ impl Kernel for SharedPair {
 
     /// {a + b, b, a}
     fn table(&self, at: &Place, x: &Expr) -> Table {
-        let (m, wide) = (at.m, at.act + 1);
-        let row = |name: &str, r: i64| m.wire(name, &x.lane(r, at.act));
-        let (a, b) = (row("a", 0), row("b", 1));
-        let rows_q = at.ck.reg("rows_q", uint(at.act * 2));
-        let both_q = at.ck.reg("both_q", uint(&wide));
-        rows_q.next_when(at.en, x);
-        both_q.next_when(at.en, widen(m, "wide_a", &a, &wide).wrapping_add(widen(m, "wide_b", &b, &wide)));
-        Table { shared: concat(&[&*both_q, &*rows_q]), total: (*both_q).clone() }
+        let (rows, both) = pair_registers(at, x);
+        Table { shared: concat(&[&both, &rows]), total: both }
     }
 
     fn cell(&self, shape: Shape) -> Rc<Unit> {
@@ -113,4 +107,15 @@ pub(super) fn join_planes(at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
     let sum_q = ck.reg("sum_q", uint(sum_bits));
     sum_q.next_when(en, concat(&[&sum, &three_q.slice(0, 3)]));
     (*sum_q).clone()
+}
+
+/// The two activations of a step, and their sum, registered.
+pub(super) fn pair_registers(at: &Place, x: &Expr) -> (Expr, Expr) {
+    let (m, wide) = (at.m, at.act + 1);
+    let [a, b] = [("a", 0), ("b", 1)].map(|(name, r)| m.wire(name, &x.lane(r, at.act)));
+    let rows_q = at.ck.reg("rows_q", uint(at.act * 2));
+    let both_q = at.ck.reg("both_q", uint(&wide));
+    rows_q.next_when(at.en, x);
+    both_q.next_when(at.en, widen(m, "wide_a", &a, &wide).wrapping_add(widen(m, "wide_b", &b, &wide)));
+    ((*rows_q).clone(), (*both_q).clone())
 }
