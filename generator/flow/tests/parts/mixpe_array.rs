@@ -5,7 +5,7 @@ use bitlathe_cores::mixpe_gemm::array::{Array, Kernel, kernels};
 use bitlathe_cores::parts::carry::{ECP5_FORM, choice_add, gated_add};
 use bitlathe_cores::parts::dsp_mac::{self, dsp_mac};
 use bitlathe_cores::random::Random;
-use bitlathe_flow::synth::{Circuit, Start, Verdict, prove_equal};
+use bitlathe_flow::synth::{Circuit, Start, SynthRequest, Verdict, prove_equal, synthesize};
 use bitlathe_spec::{Family, SourceFile};
 use rayon::prelude::*;
 
@@ -166,6 +166,24 @@ fn two_sizes_differ_in_parameter_defaults_only() {
             assert_eq!(small, text(*kernel, shape), "{} {shape:?}", kernel.name());
         }
     }
+}
+
+/// The figures of `docs/decisions/0008-mixpe-array.md` on an array of four columns.
+#[test]
+fn cells_take_what_the_decision_page_says() {
+    let area = |name: &str| {
+        let kernel = kernels().iter().find(|k| k.name() == name).expect("the kernel exists");
+        let files = printed(&array(*kernel, (16, 4, 8), Family::Xcup).unit());
+        let mut request = SynthRequest::new(&files, "mixpe_array", Family::Xcup);
+        request.nodsp = true;
+        let report = synthesize(&request, &tools()).expect("synthesizes");
+        (report.lut, report.dsp)
+    };
+    let cells = 64;
+    let (pair, three, terms, packed) = (area("shared-pair"), area("shared-3a"), area("shift-add"), area("dsp-packed"));
+    assert!(pair.0 <= 30 * cells && pair.1 == 0, "{pair:?}");
+    assert!(pair.0 < three.0 && 2 * pair.0 <= terms.0, "{pair:?} {three:?} {terms:?}");
+    assert!(packed.0 <= 8 * cells && packed.1 == cells / 2, "{packed:?}");
 }
 
 fn prove(files: &[SourceFile], top: &str, forms: [&[(&str, i64)]; 2], start: Start) -> Verdict {

@@ -94,6 +94,8 @@ pub struct Place<'a> {
     pub act: &'a Dim,
     /// Rows of the segment, padding included.
     pub rows: &'a Dim,
+    /// Bits of a lane of the cells' sums.
+    pub lane: &'a Dim,
     /// `IMPL`.
     pub imp: &'a Dim,
 }
@@ -222,16 +224,16 @@ impl Array {
         m.describe(&x, "signed; row 0 lowest");
         m.describe(&swap, "this row of activations is the first that meets the tile loaded last");
         m.describe(&w, "one row of the next tile, column 0 lowest");
-        let sum_w = &act + (&rows * LARGEST).clog2();
-        let total_w = &act + rows.clog2();
-        let sums_o = m.output_wire("sums_o", uint(&cols * &sum_w));
-        let total_o = m.output_wire("total_o", uint(&total_w));
+        let sums_o = m.output_wire("sums_o", uint(&cols * whole_bits(&act, &rows)));
+        let total_o = m.output_wire("total_o", uint(&act + rows.clog2()));
         m.describe(&sums_o, "signed; sum of activation times weight of each column");
         m.describe(&total_o, "signed; sum of the activations");
 
+        let sum_w = m.localparam("SUM_W", whole_bits(&act, &rows));
+        let total_w = m.localparam("TOTAL_W", &act + rows.clog2());
         let segments = m.localparam("SEGMENTS", rows.ceil_div(SEGMENT));
         let each = m.localparam("EACH", rows.ceil_div(&segments));
-        let part_w = m.localparam("PART_W", &act + (&each * LARGEST).clog2());
+        let part_w = m.localparam("PART_W", whole_bits(&act, &each));
         let part_total_w = m.localparam("PART_TOTAL_W", &act + each.clog2());
         // Rows that the last segment lacks have activations of zero and the weights of the last row.
         let padded = m.wire("padded", &concat(&[&lit(0, uint(&segments * &act)), &x]));
@@ -291,8 +293,8 @@ impl Array {
             || m.generate_for("g_later", &segments - 1, later),
             || {},
         );
-        sums_o.drive(joined.lane(&segments - 1, &(&cols * &sum_w)));
-        total_o.drive(totals.lane(&segments - 1, &total_w));
+        sums_o.drive(joined.slice((&segments - 1) * &cols * &sum_w, sums_o.width()));
+        total_o.drive(totals.slice((&segments - 1) * &total_w, total_o.width()));
         m.finish()
     }
 }

@@ -78,7 +78,7 @@ impl Segment {
         let lane_w = m.localparam("LANE_W", kernel.lane_bits(&act, &padded_rows));
         let chain_w = m.localparam("CHAIN_W", &lane_w * kernel.lanes());
         let total_w = m.localparam("TOTAL_W", &act + padded_rows.clog2());
-        let at = Place { m: &m, ck: &ck, en: &en, act: &act, rows: &padded_rows, imp: &imp };
+        let at = Place { m: &m, ck: &ck, en: &en, act: &act, rows: &padded_rows, lane: &lane_w, imp: &imp };
         let pad = |name: &str, v: &Expr, more: &Dim| {
             let padded = m.wire(name, &concat(&[&lit(0, uint(more)), v]));
             m.allow(&padded, "UNUSEDSIGNAL", "padding of the last step or cell");

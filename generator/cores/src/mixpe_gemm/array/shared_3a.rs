@@ -67,10 +67,10 @@ impl Kernel for Shared3a {
     }
 
     fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
-        let lane = lanes.width().div(2);
+        let lane = at.lane;
         let upper = sum_bits - 2;
-        let low = at.m.wire("low", &lanes.slice(2, &lane - 2));
-        let high = at.m.wire("high", &lanes.slice(&lane, &lane));
+        let low = at.m.wire("low", &lanes.slice(2, lane - 2));
+        let high = at.m.wire("high", &lanes.lane(1, lane));
         let sum = widen(at.m, "wide_high", &high, &upper).wrapping_add(widen(at.m, "wide_low", &low, &upper));
         let sum_q = at.ck.reg("sum_q", uint(sum_bits));
         sum_q.next_when(at.en, concat(&[&sum, &lanes.slice(0, 2)]));

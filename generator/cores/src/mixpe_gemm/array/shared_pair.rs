@@ -76,12 +76,11 @@ impl Kernel for SharedPair {
 /// One sum of the lanes of a weight's bits, in two cycles.
 pub(super) fn join_planes(at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
     let (m, ck, en) = (at.m, at.ck, at.en);
-    let lane_w = lanes.width().div(4);
-    let lane = |k: i64| m.wire(&format!("lane_{k}"), &lanes.lane(k, &lane_w));
+    let lane = |k: i64| m.wire(&format!("lane_{k}"), &lanes.lane(k, at.lane));
     let (l0, l1, l2, l3) = (lane(0), lane(1), lane(2), lane(3));
     // Lane 0 alone has a bit 0; three operands add to the bits above.
     let three_w = m.localparam("THREE_W", at.act + (at.rows * FIRST_THREE).clog2() - 1);
-    let upper = m.wire("upper_0", &l0.slice(1, &lane_w - 1));
+    let upper = m.wire("upper_0", &l0.slice(1, at.lane - 1));
     let double = m.wire("double_2", &concat(&[&l2, &lit(0, bit())]));
     let operands = [("wide_0", &upper), ("wide_1", &l1), ("wide_2", &double)].map(|(n, v)| widen(m, n, v, &three_w));
     let imp = amd_form(at.imp);
@@ -99,7 +98,7 @@ pub(super) fn join_planes(at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
         .done();
     let three_q = ck.reg("three_q", uint(&three_w + 1));
     three_q.next_when(en, concat(&[&*three, &l0.bit(0)]));
-    let l3_q = ck.reg("lane_3_q", uint(&lane_w));
+    let l3_q = ck.reg("lane_3_q", uint(at.lane));
     l3_q.next_when(en, &l3);
     let last_w = sum_bits - 3;
     let upper = m.wire("upper_three", &three_q.slice(3, &three_w - 2));
