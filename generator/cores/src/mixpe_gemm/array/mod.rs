@@ -23,7 +23,7 @@ mod shift_add;
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, clog2, concat, lit, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, uint};
 use bitlathe_spec::Family;
 
 use crate::parts::carry::{ECP5_FORM, implementation};
@@ -245,17 +245,19 @@ impl Array {
         });
         let joined = m.wire_later("joined", uint(&segments * &cols * &sum_w));
         let totals = m.wire_later("totals", uint(&segments * &total_w));
+        let (ck, en) = (&ck, &en);
+        let joint = Joint { m: &m, ck, en, cols: &cols, part_w, part_total_w, sum_w, total_w, joined, totals };
         let build = |tag: &str, at: &Dim, wait: &Dim| {
-            let (x, swap) = skew(&m, &ck, &en, tag, &padded.lane(at, &(&each * &act)), &swap, wait);
-            let parts = m.wire_later(&format!("{tag}_parts"), uint(&cols * &part_w));
-            let total = m.wire_later(&format!("{tag}_total"), uint(&part_total_w));
+            let (x, swap) = skew(&m, ck, en, tag, &padded.lane(at, &(&each * &act)), &swap, wait);
+            let parts = m.wire_later(&format!("{tag}_parts"), uint(&cols * &joint.part_w));
+            let total = m.wire_later(&format!("{tag}_total"), uint(&joint.part_total_w));
             m.instance(&format!("u_{tag}"), &segment.unit())
                 .param("ROWS", &each)
                 .param("COLS", &cols)
                 .param("ACT_W", &act)
                 .param("IMPL", &imp)
-                .clock(&ck)
-                .input("en_i", &en)
+                .clock(ck)
+                .input("en_i", en)
                 .input("x_i", &x)
                 .input("swap_i", &swap)
                 .input("loads_i", &loads.lane(at, &each))
@@ -265,27 +267,11 @@ impl Array {
                 .done();
             (parts, total)
         };
-        let wide = |name: &str, v: &Expr, to: &Dim| cell::widen(&m, name, v, to);
         let (parts, total) = build("first", &Dim::from(0), &Dim::from(0));
-        m.generate_for("g_first_sum", &cols, |c| {
-            let part = m.wire("first_part", &parts.lane(c, &part_w));
-            joined.drive_lane(c, &sum_w, &wide("wide_first", &part, &sum_w));
-        });
-        totals.drive_lane(0, &total_w, &wide("wide_first_total", &total, &total_w));
+        joint.first(&parts, &total);
         let later = |i: &Dim| {
-            let s = i + 1;
-            let (parts, total) = build("later", &s, i);
-            m.generate_for("g_sum", &cols, |c| {
-                let part = m.wire("later_part", &parts.lane(c, &part_w));
-                let below = joined.lane(i * &cols + c, &sum_w);
-                let sum_q = ck.reg("sum_q", uint(&sum_w));
-                sum_q.next_when(&en, below.wrapping_add(wide("wide_later", &part, &sum_w)));
-                joined.drive_lane(&s * &cols + c, &sum_w, &sum_q);
-            });
-            let total_q = ck.reg("total_q", uint(&total_w));
-            let below = totals.lane(i, &total_w);
-            total_q.next_when(&en, below.wrapping_add(wide("wide_later_total", &total, &total_w)));
-            totals.drive_lane(&s, &total_w, &total_q);
+            let (parts, total) = build("later", &(i + 1), i);
+            joint.later(i, &parts, &total);
         };
         m.generate_if(
             segments.gt(1),
@@ -293,8 +279,53 @@ impl Array {
             || m.generate_for("g_later", &segments - 1, later),
             || {},
         );
-        sums_o.drive(joined.slice((&segments - 1) * &cols * &sum_w, sums_o.width()));
-        total_o.drive(totals.slice((&segments - 1) * &total_w, total_o.width()));
+        let last = &segments - 1;
+        sums_o.drive(joint.joined.slice(&last * &cols * &joint.sum_w, sums_o.width()));
+        total_o.drive(joint.totals.slice(&last * &joint.total_w, total_o.width()));
         m.finish()
+    }
+}
+
+/// Where the sums of the segments join, one segment a cycle.
+struct Joint<'a> {
+    m: &'a Module,
+    ck: &'a Clock,
+    en: &'a Expr,
+    cols: &'a Dim,
+    /// Bits of a segment's sum of a column, and of its activations.
+    part_w: Dim,
+    part_total_w: Dim,
+    /// Bits of the array's.
+    sum_w: Dim,
+    total_w: Dim,
+    /// Sums of all columns after each segment, and of the activations.
+    joined: Wire,
+    totals: Wire,
+}
+
+impl Joint<'_> {
+    fn first(&self, parts: &Expr, total: &Expr) {
+        self.m.generate_for("g_first_sum", self.cols, |c| {
+            let part = self.m.wire("first_part", &parts.lane(c, &self.part_w));
+            self.joined.drive_lane(c, &self.sum_w, &cell::widen(self.m, "wide_first", &part, &self.sum_w));
+        });
+        let wide = cell::widen(self.m, "wide_first_total", total, &self.total_w);
+        self.totals.drive_lane(0, &self.total_w, &wide);
+    }
+
+    /// Adds segment `i` + 1.
+    fn later(&self, i: &Dim, parts: &Expr, total: &Expr) {
+        let Self { m, ck, en, cols, sum_w, total_w, .. } = self;
+        m.generate_for("g_sum", *cols, |c| {
+            let part = m.wire("later_part", &parts.lane(c, &self.part_w));
+            let below = self.joined.lane(i * *cols + c, sum_w);
+            let sum_q = ck.reg("sum_q", uint(sum_w));
+            sum_q.next_when(en, below.wrapping_add(cell::widen(m, "wide_later", &part, sum_w)));
+            self.joined.drive_lane((i + 1) * *cols + c, sum_w, &sum_q);
+        });
+        let total_q = ck.reg("total_q", uint(total_w));
+        let below = self.totals.lane(i, total_w);
+        total_q.next_when(en, below.wrapping_add(cell::widen(m, "wide_later_total", total, total_w)));
+        self.totals.drive_lane(i + 1, total_w, &total_q);
     }
 }
