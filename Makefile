@@ -48,6 +48,8 @@ bench: setup
 	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
+	cargo run --quiet -p bitlathe-flow --example mixpe_array
+	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm kv260 4711
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
 	cargo run --quiet -p bitlathe-golden --example softmax_accuracy

@@ -340,7 +340,7 @@ pub fn choice_add(width: i64, implementation: i64) -> Rc<Unit> {
 /// `sum = sum_i + (gate ? x : 0)`, modulo 2^WIDTH: gate and addition in one look-up table a bit on ECP5.
 ///
 /// A carry cell's table has four inputs and propagates by all of them; what it puts onto the chain elsewhere is the same table with
-/// inputs C and D at zero (Lattice FPGA-TN-02204, and Yosys' model). With the gate on D both agree: without D the sum passes alone.
+/// inputs C and D at zero (CCU2C in Yosys' `ecp5/cells_sim.v`). With the gate on D both agree: without D the sum passes alone.
 pub fn gated_add(width: i64, implementation: i64) -> Rc<Unit> {
     let m = Module::new("gated_add");
     m.doc("Adds a value or nothing, modulo 2^WIDTH: sum_o = sum_i + (gate_i ? x_i : 0).");
