@@ -51,6 +51,8 @@ bench: setup
 	for target in kv260 ecp5-85f ice40-hx8k; do \
 	  cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm $$target 90125 12 || exit 1; done
 	cargo run --quiet -p bitlathe-flow --example cost_model quantizer kv260 90125 12
+	cargo run --quiet -p bitlathe-flow --example mixpe_array
+	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
 	cargo run --quiet -p bitlathe-golden --example softmax_accuracy
 	$(BITLATHE) compare softmax --n 197 --sigma 1 --scales 0.02..0.2 -o docs/softmax.svg
