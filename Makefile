@@ -46,6 +46,7 @@ bench: setup
 	$(BITLATHE) check examples/ternary-kv260.toml
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
 	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1 softmax-int8 softmax-base2 linmax-16; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
+	$(BITLATHE) synth examples/softmax-int8.toml --flow xcup --set method.table=logic
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
 	for target in kv260 ecp5-85f ice40-hx8k; do \
