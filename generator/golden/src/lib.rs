@@ -10,6 +10,7 @@ pub mod dyadic;
 pub mod encoding;
 pub mod float;
 pub mod lfsr;
+pub mod mixpe;
 pub mod quantize;
 pub mod quantizer;
 pub mod rounding;
