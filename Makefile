@@ -48,6 +48,8 @@ bench: setup
 	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
+	cargo run --quiet -p bitlathe-flow --example mixpe_array
+	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	for target in kv260 ecp5-85f ice40-hx8k; do \
 	  cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm $$target 90125 12 || exit 1; done
 	cargo run --quiet -p bitlathe-flow --example cost_model quantizer kv260 90125 12

@@ -4,6 +4,7 @@ mod boundary;
 mod common;
 pub mod compare;
 mod core;
+pub mod mixpe_gemm;
 pub mod pairwise;
 pub mod parts;
 pub mod quantizer;

@@ -18,6 +18,9 @@ pub fn implementation(family: Family) -> i64 {
     }
 }
 
+/// `IMPL` of the form for ECP5, which [`gated_add`] alone has.
+pub const ECP5_FORM: i64 = 3;
+
 /// The `IMPL` parameter as every module that holds a macro declares it.
 pub fn impl_param(m: &Module, value: i64) -> Dim {
     m.param("IMPL", value, 0..=2, "0 behavioural, 1 UltraScale+ cells, 2 7-series cells")
@@ -116,6 +119,13 @@ fn lut6_2(o6: impl Fn([bool; 5]) -> bool, o5: impl Fn([bool; 5]) -> bool) -> Str
         let inputs = [0, 1, 2, 3, 4].map(|b| n >> b & 1 == 1);
         init |= u64::from(o5(inputs)) << n | u64::from(o6(inputs)) << (32 + n);
     }
+    format!("64'h{init:016x}")
+}
+
+/// `INIT` of a LUT6.
+fn lut6(o: impl Fn([bool; 6]) -> bool) -> String {
+    let on = |n: u64| o([0, 1, 2, 3, 4, 5].map(|b| n >> b & 1 == 1));
+    let init = (0..64).fold(0, |init, n| init | u64::from(on(n)) << n);
     format!("64'h{init:016x}")
 }
 
@@ -277,6 +287,103 @@ pub fn ternary_add(width: i64, implementation: i64) -> Rc<Unit> {
                 .input("ci_i", &ca)
                 .output("sum_o", &sum)
                 .done();
+        },
+    );
+    m.finish()
+}
+
+/// `sum = sum_i + (0, x, y or z by select)`, modulo 2^WIDTH: choice and addition in one look-up table a bit.
+///
+/// Propagate is the chosen bit exclusive-or the bit of the sum, which needs all six inputs of a table; where nothing is propagated
+/// both bits are equal, so the sum's own bit goes onto the chain past the table.
+pub fn choice_add(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("choice_add");
+    m.doc("Adds one of four values, modulo 2^WIDTH: sum_o = sum_i + (select 0: 0, 1: x, 2: y, 3: z).");
+    let w = m.param("WIDTH", width, 2..=64, "bits of the values and of the sum");
+    let imp = impl_param(&m, implementation);
+    let select = m.input("select_i", uint(2));
+    let [x, y, z, below] = ["x_i", "y_i", "z_i", "sum_i"].map(|n| m.input(n, uint(&w)));
+    let sum = m.output_wire("sum_o", uint(&w));
+    m.generate_if(
+        imp.eq_to(0),
+        ["g_behavioural", "g_vendor"],
+        || {
+            let high = select.bit(0).select(&z, &y);
+            let low = select.bit(0).select(&x, lit(0, uint(&w)));
+            let chosen = m.wire("chosen", &select.bit(1).select(high, low));
+            sum.drive(below.wrapping_add(&chosen));
+        },
+        || {
+            let s = m.wire_later("s", uint(&w));
+            let init = lut6(|[x, y, z, sum, s0, s1]| sum ^ [false, x, y, z][usize::from(s1) * 2 + usize::from(s0)]);
+            m.generate_for("g_bit", &w, |i| {
+                let mut cell = m.primitive("u_lut", "LUT6", &[("INIT", &init)]);
+                let inputs = [x.bit(i), y.bit(i), z.bit(i), below.bit(i), select.bit(0), select.bit(1)];
+                for (n, input) in inputs.iter().enumerate() {
+                    cell = cell.input(&format!("I{n}"), input);
+                }
+                cell.output_part("O", &s, i, 1).done();
+            });
+            m.instance("u_carry", &carry_chain(width, implementation.max(1)))
+                .param("WIDTH", &w)
+                .param("IMPL", &imp)
+                .input("s_i", &s)
+                .input("di_i", &below)
+                .input("ci_i", &lit(0, bit()))
+                .output("sum_o", &sum)
+                .done();
+        },
+    );
+    m.finish()
+}
+
+/// `sum = sum_i + (gate ? x : 0)`, modulo 2^WIDTH: gate and addition in one look-up table a bit on ECP5.
+///
+/// A carry cell's table has four inputs and propagates by all of them; what it puts onto the chain elsewhere is the same table with
+/// inputs C and D at zero (CCU2C in Yosys' `ecp5/cells_sim.v`). With the gate on D both agree: without D the sum passes alone.
+pub fn gated_add(width: i64, implementation: i64) -> Rc<Unit> {
+    let m = Module::new("gated_add");
+    m.doc("Adds a value or nothing, modulo 2^WIDTH: sum_o = sum_i + (gate_i ? x_i : 0).");
+    let w = m.param("WIDTH", width, 2..=64, "bits of the value and of the sum");
+    let imp = m.param("IMPL", implementation, 0..=3, "3 ECP5 cells, otherwise behavioural");
+    let gate = m.input("gate_i", bit());
+    let (x, below) = (m.input("x_i", uint(&w)), m.input("sum_i", uint(&w)));
+    let sum = m.output_wire("sum_o", uint(&w));
+    m.generate_if(
+        imp.ne_to(ECP5_FORM),
+        ["g_behavioural", "g_ecp5"],
+        || sum.drive(below.wrapping_add(&x & gate.repeat(&w))),
+        || {
+            // A cell takes two bits.
+            let cells = m.localparam("CELLS", w.ceil_div(2));
+            let padded = |name: &str, v: &Expr| {
+                let padded = m.wire(name, &concat(&[&lit(0, bit()), v]));
+                m.allow(&padded, "UNUSEDSIGNAL", "padding of the last cell");
+                padded
+            };
+            let (x, below) = (padded("x", &x), padded("below", &below));
+            let out = m.wire_later("out", uint(&cells * 2));
+            let carry = m.wire_later("carry", uint(&cells + 1));
+            m.allow(&out, "UNUSEDSIGNAL", "padding of the last cell");
+            m.allow(&carry, "UNUSEDSIGNAL", "nobody takes the last carry");
+            carry.drive_part(0, 1, &lit(0, bit()));
+            // A where D is low, else A ^ B.
+            let init = "16'h66aa";
+            let attributes = [("INIT0", init), ("INIT1", init), ("INJECT1_0", "\"NO\""), ("INJECT1_1", "\"NO\"")];
+            m.generate_for("g_cell", &cells, |i| {
+                let mut cell = m.primitive("u_ccu2c", "CCU2C", &attributes).input("CIN", &carry.bit(i));
+                for half in 0..2 {
+                    let at = 2 * i + half;
+                    cell = cell
+                        .input(&format!("A{half}"), &below.bit(&at))
+                        .input(&format!("B{half}"), &x.bit(&at))
+                        .input(&format!("C{half}"), &lit(0, bit()))
+                        .input(&format!("D{half}"), &gate)
+                        .output_part(&format!("S{half}"), &out, &at, 1);
+                }
+                cell.output_part("COUT", &carry, i + 1, 1).done();
+            });
+            sum.drive(out.slice(0, &w));
         },
     );
     m.finish()

@@ -7,6 +7,7 @@
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
 //! | [`delay_line`] | a value some cycles later |
 //! | [`divider`] | quotient, one bit a cycle |
+//! | [`dsp_mac`] | product and cascaded sum on a DSP block, with two weights |
 //! | [`fifo`] | first-word-fall-through queue |
 //! | [`lfsr`] | linear feedback shift registers |
 //! | [`max_tree`] | largest of several values |
@@ -26,6 +27,7 @@ pub mod buffered;
 pub mod carry;
 pub mod delay_line;
 pub mod divider;
+pub mod dsp_mac;
 pub mod fifo;
 pub mod lfsr;
 pub mod max_tree;

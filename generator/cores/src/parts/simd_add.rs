@@ -140,7 +140,7 @@ fn attributes(cell: &str) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Inputs of the vendor's cell that stay at zero, with their bits.
-fn tied(cell: &str) -> Vec<(&'static str, i64)> {
+pub(super) fn tied(cell: &str) -> Vec<(&'static str, i64)> {
     let d = if cell == "DSP48E2" { 27 } else { 25 };
     let mut out = vec![("ACIN", 30), ("ALUMODE", 4), ("BCIN", 18), ("CARRYINSEL", 3), ("D", d), ("INMODE", 5)];
     let single = ["CARRYCASCIN", "CARRYIN", "MULTSIGNIN", "CEAD", "CEALUMODE", "CECARRYIN", "CED", "CEINMODE", "CEM"];

@@ -84,7 +84,8 @@ pub fn prove_equal(
     let folder = tempfile::tempdir()?;
     let sources = write_sources(files, folder.path())?;
     let run = Run::new(tools, folder.path(), LIMIT);
-    let mut script = elaborate(&sources, gold, "gold") + &elaborate(&sources, gate, "gate");
+    let library = library(files);
+    let mut script = elaborate(&sources, library, gold, "gold") + &elaborate(&sources, library, gate, "gate");
     let _ = writeln!(
         script,
         "design -reset\nread_rtlil gold.il\nread_rtlil gate.il\n\
@@ -114,19 +115,20 @@ pub fn prove_equal(
     Ok(sat_verdict(&fs::read_to_string(folder.path().join("sat.txt"))?))
 }
 
+/// Models of the vendor whose cells the sources instantiate; the libraries share names such as `LUT4`, so only one is read.
+fn library(files: &[SourceFile]) -> &'static str {
+    if files.iter().any(|f| f.text.contains("CCU2C #(")) { "+/ecp5/cells_sim.v" } else { "+/xilinx/cells_sim.v" }
+}
+
 /// Elaborates one circuit down to gates of the Yosys library and keeps it as `<name>.il`. Cells of the vendor library are
 /// read after the sources: a module of the design wins.
-fn elaborate(sources: &[String], circuit: Circuit, name: &str) -> String {
+fn elaborate(sources: &[String], library: &str, circuit: Circuit, name: &str) -> String {
     let parameters: Vec<(String, i64)> = circuit.parameters.iter().map(|(n, v)| (n.to_string(), *v)).collect();
     let mut script = String::from("design -reset\nread_verilog -defer -nooverwrite");
     for source in sources {
         let _ = write!(script, " \"{source}\"");
     }
-    let _ = write!(
-        script,
-        "\nread_verilog -defer -nooverwrite +/xilinx/cells_sim.v\nhierarchy -check -top {}",
-        circuit.top
-    );
+    let _ = write!(script, "\nread_verilog -defer -nooverwrite {library}\nhierarchy -check -top {}", circuit.top);
     for (parameter, value) in parameters {
         let _ = write!(script, " -chparam {parameter} {value}");
     }

@@ -5,6 +5,7 @@ mod arithmetic;
 mod bench;
 mod costs;
 mod handshakes;
+mod mixpe_array;
 mod random_numbers;
 mod registers;
 mod replay;

@@ -1,0 +1,60 @@
+//! `booth`: the weight recoded to digits in -2..=2 (A. D. Booth, 1951; radix 4), u = d0 + 4·d1 + 16·u3.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
+
+use super::cell::LaneCell;
+use super::{Kernel, Place, Shape, Table, product_table, whole_bits, whole_foot};
+
+/// The kernel.
+pub(super) struct Booth;
+
+impl Kernel for Booth {
+    fn name(&self) -> &'static str {
+        "booth"
+    }
+    fn about(&self) -> &'static str {
+        "Two digits in -2..=2 and the weight's top bit choose multiples"
+    }
+    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim {
+        whole_bits(act, rows)
+    }
+    fn table_bits(&self, act: &Dim) -> Dim {
+        act.clone()
+    }
+    fn table(&self, at: &Place, x: &Expr) -> Table {
+        product_table(at, x)
+    }
+
+    fn cell(&self, shape: Shape) -> Rc<Unit> {
+        LaneCell::product_unit(self, shape, |cell, bits| {
+            let u = |k: i64| cell.weight_bit(0, k);
+            let low = digit(cell, 0, [&u(1), &u(0), &lit(0, uint(1))], bits);
+            let high = digit(cell, 2, [&u(3), &u(2), &u(1)], bits);
+            let top = &cell.shifted("top", &cell.table, 4, bits) & u(3).repeat(bits);
+            low.wrapping_add(high).wrapping_add(top)
+        })
+    }
+    fn step_latency(&self) -> i64 {
+        3
+    }
+    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
+        whole_foot(at, lanes, sum_bits)
+    }
+    fn foot_latency(&self) -> i64 {
+        0
+    }
+}
+
+/// The activation times the digit of three neighbouring bits, highest first, in place `at`.
+fn digit(cell: &LaneCell, at: i64, [above, here, below]: [&Expr; 3], bits: &Dim) -> Expr {
+    let m = &cell.m;
+    let one = m.wire(&format!("one_{at}"), &(here ^ below));
+    let two = m.wire(&format!("two_{at}"), &(&(above ^ here) & &!&one));
+    let once = cell.shifted(&format!("once_{at}"), &cell.table, at, bits);
+    let twice = cell.shifted(&format!("twice_{at}"), &cell.table, at + 1, bits);
+    let size = &(&once & one.repeat(bits)) | &(&twice & two.repeat(bits));
+    let negated = &size ^ above.repeat(bits);
+    negated.wrapping_add(concat(&[&lit(0, uint(bits - 1)), above]))
+}

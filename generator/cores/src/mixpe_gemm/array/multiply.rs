@@ -1,0 +1,48 @@
+//! `multiply`: `a * u` as Verilog has it, without DSP blocks. The other yardstick.
+
+use std::rc::Rc;
+
+use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
+
+use super::cell::LaneCell;
+use super::{Kernel, Place, Shape, Table, product_table, whole_bits, whole_foot};
+
+/// The kernel.
+pub(super) struct Multiply;
+
+impl Kernel for Multiply {
+    fn name(&self) -> &'static str {
+        "multiply"
+    }
+    fn about(&self) -> &'static str {
+        "The product is left to the synthesis tool"
+    }
+    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim {
+        whole_bits(act, rows)
+    }
+    fn table_bits(&self, act: &Dim) -> Dim {
+        act.clone()
+    }
+    fn table(&self, at: &Place, x: &Expr) -> Table {
+        product_table(at, x)
+    }
+
+    fn cell(&self, shape: Shape) -> Rc<Unit> {
+        LaneCell::product_unit(self, shape, |cell, bits| {
+            let x = cell.m.wire("x", &cell.table.as_signed());
+            let weight = cell.m.wire("weight", &concat(&[&lit(0, uint(1)), &cell.weights]));
+            let product = cell.m.wire("product", &(&x * &cell.m.wire("factor", &weight.as_signed())));
+            cell.m.allow(&product, "UNUSEDSIGNAL", "the product of an unsigned weight needs a bit less");
+            product.slice(0, bits)
+        })
+    }
+    fn step_latency(&self) -> i64 {
+        3
+    }
+    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
+        whole_foot(at, lanes, sum_bits)
+    }
+    fn foot_latency(&self) -> i64 {
+        0
+    }
+}
