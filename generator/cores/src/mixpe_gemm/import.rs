@@ -1,7 +1,5 @@
 //! Weights of a model file as the tensors `w`, `z` and `s` of a job, with `exp` beside them.
 
-use std::collections::BTreeMap;
-
 use bitlathe_golden::float::{ErrorFigures, compare};
 use bitlathe_golden::grouped::{integer_scales, quantize_groups};
 use bitlathe_golden::mixpe::MAX_WEIGHT;
@@ -29,20 +27,16 @@ pub fn import(group: usize, weights: &ModelTensor) -> Result<Imported, String> {
     match weights {
         ModelTensor::Float { shape, data } => {
             let groups = quantized(*shape, group, data)?;
-            let (tensors, mut notes, values) = groups.tensors()?;
+            let (mut imported, values) = groups.tensors(vec![])?;
             let figures = compare(&values, data);
-            notes.insert(0, format!("round-to-nearest in groups of {group}: {}", written(&figures)));
-            Ok(Imported { tensors, notes })
+            imported.notes.insert(0, format!("round-to-nearest in groups of {group}: {}", written(&figures)));
+            Ok(imported)
         }
-        ModelTensor::Int { shape, data } => {
-            let (tensors, notes, _) = symmetric(*shape, group, data)?.tensors()?;
-            Ok(Imported { tensors, notes })
-        }
+        ModelTensor::Int { shape, data } => Ok(symmetric(*shape, group, data)?.tensors(vec![])?.0),
         ModelTensor::Grouped { shape, group: of_file, codes, zeros, scales, notes } => {
             let scales = scales.iter().map(|s| f64::from(*s)).collect();
             let packed = Groups { shape: *shape, group: *of_file, codes: codes.clone(), zeros: zeros.clone(), scales };
-            let (tensors, more, _) = packed.split(group)?.tensors()?;
-            Ok(Imported { tensors, notes: notes.iter().cloned().chain(more).collect() })
+            Ok(packed.split(group)?.tensors(notes.clone())?.0)
         }
         ModelTensor::Ternary { .. } => {
             Err("the weights are ternary; `ternary-gemm` multiplies them without multipliers".into())
@@ -95,8 +89,8 @@ impl Groups {
         Ok(Self { group, zeros, scales, ..self })
     }
 
-    /// The tensors, the notes, and the weights that the integers stand for.
-    fn tensors(&self) -> Result<(BTreeMap<String, Tensor>, Vec<String>, Vec<f64>), String> {
+    /// The tensors, a note more, and the weights that the integers stand for.
+    fn tensors(&self, mut notes: Vec<String>) -> Result<(Imported, Vec<f64>), String> {
         let ([rows, columns], groups) = (self.shape, self.groups());
         let (mut s, mut exponents, mut worst) = (Vec::with_capacity(rows * groups), Vec::with_capacity(rows), 0f64);
         for (row, scales) in self.scales.chunks(groups).enumerate() {
@@ -118,10 +112,11 @@ impl Groups {
             ("s", Tensor::new(DType::U16, [rows, groups], s)),
             ("exp", Tensor::new(DType::I8, [rows], exponents)),
         ];
-        let notes = vec![format!(
+        notes.push(format!(
             "y · 2^-exp is the product with the real weights, exp one a row; a group's scale is off by at most {worst:.1e} of itself"
-        )];
-        Ok((tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into(), notes, values))
+        ));
+        let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into();
+        Ok((Imported { tensors, notes }, values))
     }
 }
 
