@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bitlathe_flow::weights::{I2sLayout, ScaleUse, Ternarize};
+use bitlathe_flow::weights::{GptqZeros, I2sLayout, ScaleUse, Ternarize};
 use bitlathe_spec::{Family, TARGETS};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
@@ -216,6 +216,9 @@ pub struct Pack {
     /// Which layout a GGUF tensor of type I2_S has
     #[arg(long, value_name = "x86|arm")]
     pub i2s: Option<I2sLayout>,
+    /// How a GPTQ file stores zero points: less one (v1) or as they are (v2)
+    #[arg(long, value_name = "v1|v2")]
+    pub gptq_zeros: Option<GptqZeros>,
 }
 
 /// Arguments of `compare`.

@@ -138,12 +138,13 @@ impl From<WeightError> for Failure {
         let help = match &error.problem {
             WeightProblem::ScaleUse { .. } => "--scale divide for BitLinear, --scale multiply for AutoBitLinear",
             WeightProblem::I2s { .. } => "--i2s x86 or --i2s arm",
+            WeightProblem::GptqZeros { .. } => "--gptq-zeros v1 for gptq, --gptq-zeros v2 for gptq_v2",
             WeightProblem::ChooseTensor { .. } | WeightProblem::NoTensor { .. } => {
                 "the name of the tensor follows the file: --weights FILE:TENSOR"
             }
             WeightProblem::NothingToTernarize => "leave --ternarize out",
             _ => {
-                "read are GGUF (TQ1_0, TQ2_0, I8, floats), safetensors (HF BitNet, int8, floats) and npy; real numbers need \
+                "read are GGUF (TQ1_0, TQ2_0, I8, floats), safetensors (HF BitNet, AWQ, GPTQ, int8, floats) and npy; real numbers need \
                  --ternarize absmean"
             }
         };

@@ -280,4 +280,19 @@ pub enum ModelTensor {
         /// How the scales were read, for the user.
         notes: Vec<String>,
     },
+    /// Four-bit codes; `(code - zero) · scale` of the column's group is the weight.
+    Grouped {
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// Neighbouring columns that share a zero point and a scale; a row's last group may be short.
+        group: usize,
+        /// Row-major codes in 0..=15.
+        codes: Vec<u8>,
+        /// Zero points in 0..=16, [rows, groups].
+        zeros: Vec<u8>,
+        /// Scales, not negative, [rows, groups].
+        scales: Vec<f32>,
+        /// How the file was read, for the user.
+        notes: Vec<String>,
+    },
 }

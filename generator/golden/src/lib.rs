@@ -1,7 +1,7 @@
 //! Bit-exact integer models of the cores' arithmetic: the judge of the hardware, which shares no code with it.
 //!
 //! Everything here computes on plain integers and plain parameter structs. Floating point appears only where a real
-//! scale becomes integers ([`dyadic`], [`softmax::Method`]), where real values are quantized ([`quantize`]), and in error
+//! scale becomes integers ([`dyadic`], [`softmax::Method`]), where real values are quantized ([`quantize`], [`grouped`]), and in error
 //! figures ([`float`], [`softmax::accuracy`]).
 
 mod arguments;
@@ -9,7 +9,9 @@ pub mod division;
 pub mod dyadic;
 pub mod encoding;
 pub mod float;
+pub mod grouped;
 pub mod lfsr;
+pub mod mixpe;
 pub mod quantize;
 pub mod quantizer;
 pub mod rounding;

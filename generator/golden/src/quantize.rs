@@ -77,7 +77,7 @@ fn largest_magnitude(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |m: f64, v| m.max(v.abs()))
 }
 
-fn check_finite(values: &[f64]) -> Result<(), NotFinite> {
+pub(crate) fn check_finite(values: &[f64]) -> Result<(), NotFinite> {
     match values.iter().position(|v| !v.is_finite()) {
         Some(index) => Err(NotFinite { value: values[index], index }),
         None => Ok(()),

@@ -29,7 +29,8 @@ pub fn run(context: &Context, args: &Pack) -> Result<Done, Failure> {
         return Err(Failure::one(Exit::Input, finding.help("add -o w.npy")));
     }
     let (file, tensor) = split(&args.weights);
-    let options = ImportOptions { ternarize: args.ternarize, scale: args.scale, i2s: args.i2s };
+    let options =
+        ImportOptions { ternarize: args.ternarize, scale: args.scale, i2s: args.i2s, gptq_zeros: args.gptq_zeros };
     let spinner = context.progress.spinner(format!("reading {}", file.display()));
     let model = weights::read(&file, tensor.as_deref(), &options)?;
     let imported = core.import(&model).map_err(|reason| refused(&args.weights, reason))?;

@@ -3,5 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`array`] | the weight-stationary compute array, one file a kernel |
+//! | [`import`] | weights of a model file as tensors of a job |
 
 pub mod array;
+pub mod import;

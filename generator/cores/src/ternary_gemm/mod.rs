@@ -218,6 +218,9 @@ impl Core for Configured {
             ModelTensor::Float { .. } => {
                 return Err("the weights are real numbers; --ternarize absmean rounds them to -1, 0 and +1".into());
             }
+            ModelTensor::Grouped { .. } => {
+                return Err("the weights have four bits; this core takes -1, 0 and +1".into());
+            }
         };
         if self.0.hardware.encoding == "sherry5" {
             check_three_four(&data, shape[1], self.0.hardware.k_lanes as usize).map_err(|e| e.to_string())?;

@@ -85,4 +85,18 @@ pub enum WeightProblem {
          file does not say which: convert the model to TQ1_0 or TQ2_0, or name the layout if you know it"
     )]
     I2s { tensor: String },
+    #[error("layer `{tensor}`: {what}")]
+    Int4Shapes { tensor: String, what: String },
+    #[error("layer `{tensor}`, row {row}, group {group}: scale {value} is negative or not finite")]
+    GroupScale { tensor: String, row: usize, group: usize, value: f64 },
+    #[error(
+        "layer `{tensor}` was quantized in activation order: column {column} is of group {group}; only groups of neighbouring \
+         columns are read (`desc_act` false)"
+    )]
+    ActOrder { tensor: String, column: usize, group: i64 },
+    #[error(
+        "layer `{tensor}` is packed as GPTQ does, whose files store the zero points less one (version 1) or as they are (version \
+         2); the file does not say which (`checkpoint_format` in the model's quantize_config.json does: gptq or gptq_v2)"
+    )]
+    GptqZeros { tensor: String },
 }

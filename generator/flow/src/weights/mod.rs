@@ -6,6 +6,7 @@ mod blocks;
 mod choice;
 mod error;
 mod gguf;
+mod int4;
 mod options;
 mod safetensors;
 mod source;
@@ -17,7 +18,7 @@ use bitlathe_golden::quantize::absmean_ternarize;
 use bitlathe_spec::{DType, Tensor};
 
 pub use error::{WeightError, WeightProblem};
-pub use options::{I2sLayout, ImportOptions, ScaleUse, Ternarize, UnknownName};
+pub use options::{GptqZeros, I2sLayout, ImportOptions, ScaleUse, Ternarize, UnknownName};
 
 use source::Source;
 
@@ -29,6 +30,7 @@ use source::Source;
 /// |---|---|
 /// | GGUF TQ1_0, TQ2_0, I2_S (its layout named in the options) | `Ternary`, one scale a row |
 /// | safetensors uint8 with `<name>_scale` (HF BitNet) | `Ternary`, the scale's use named in the options |
+/// | safetensors `<layer>.qweight`, `.qzeros`, `.scales` (AWQ, or GPTQ with its version named in the options) | `Grouped` |
 /// | float16, bfloat16, float32, float64 in any format | `Float`, or `Ternary` where the options ask for ternarization |
 /// | integers in npy, safetensors, GGUF I8 | `Int` |
 pub fn read(path: &Path, tensor: Option<&str>, options: &ImportOptions) -> Result<ModelTensor, WeightError> {

@@ -13,6 +13,8 @@ pub struct ImportOptions {
     pub scale: Option<ScaleUse>,
     /// Which layout a GGUF tensor of type I2_S has; such a tensor is refused without it.
     pub i2s: Option<I2sLayout>,
+    /// How the zero points of a GPTQ layer are stored; such a layer is refused without it.
+    pub gptq_zeros: Option<GptqZeros>,
 }
 
 /// How real weights become ternary.
@@ -38,6 +40,15 @@ pub enum I2sLayout {
     X86,
     /// Blocks of 64 weights in 16 bytes, as ARM builds of bitnet.cpp write them.
     Arm,
+}
+
+/// The two versions of GPTQ files, `checkpoint_format` in `quantize_config.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GptqZeros {
+    /// `gptq`: stored is the zero point less one.
+    V1,
+    /// `gptq_v2`: stored is the zero point.
+    V2,
 }
 
 /// A name that is none of an option's values.
@@ -82,6 +93,17 @@ impl FromStr for I2sLayout {
     }
 }
 
+impl FromStr for GptqZeros {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "v1" => Ok(Self::V1),
+            "v2" => Ok(Self::V2),
+            _ => Err(UnknownName { name: name.into(), legal: "v1, v2" }),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +115,8 @@ mod tests {
         assert_eq!("multiply".parse(), Ok(ScaleUse::Multiply));
         assert_eq!("x86".parse(), Ok(I2sLayout::X86));
         assert_eq!("arm".parse(), Ok(I2sLayout::Arm));
+        assert_eq!("v1".parse(), Ok(GptqZeros::V1));
+        assert_eq!("v2".parse(), Ok(GptqZeros::V2));
         let wrong = "times".parse::<ScaleUse>().unwrap_err();
         assert_eq!(wrong.to_string(), "`times` is not one of divide, multiply");
     }

@@ -1,4 +1,4 @@
-//! safetensors files: plain matrices, and four ternary weights a byte as HF BitNet packs them.
+//! safetensors files: plain matrices, four ternary weights a byte as HF BitNet packs them, and the layers of AWQ and GPTQ.
 
 use bitlathe_cores::ModelTensor;
 use half::{bf16, f16};
@@ -7,6 +7,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::choice::choose;
 use super::error::WeightProblem;
+use super::int4::{Layer, Table};
 use super::options::{ImportOptions, ScaleUse};
 use super::source::Source;
 
@@ -25,7 +26,8 @@ pub fn read(source: &mut Source, tensor: Option<&str>, options: &ImportOptions) 
     let mut names = directory.metadata.offset_keys();
     names.sort();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let is_matrix = |name: &str| directory.metadata.info(name).is_some_and(|i| i.shape.len() == 2);
+    let is_matrix =
+        |name: &str| directory.metadata.info(name).is_some_and(|i| i.shape.len() == 2) && !directory.beside_codes(name);
     let matrices: Vec<usize> = (0..names.len()).filter(|&i| is_matrix(names[i])).collect();
     let name = names[choose(&names, &matrices, tensor)?];
     let info = directory.info(name)?;
@@ -35,11 +37,16 @@ pub fn read(source: &mut Source, tensor: Option<&str>, options: &ImportOptions) 
     if rows == 0 || columns == 0 {
         return Err(WeightProblem::Empty { tensor: name.into(), shape: info.shape.clone() });
     }
-    match info.dtype {
-        Dtype::U8 => read_packed(source, &directory, name, [rows, columns], options.scale),
+    match (info.dtype, directory.layer_of(name)) {
+        (_, Some(layer)) => directory.layer(source, layer)?.decode(options.gptq_zeros),
+        (Dtype::U8, None) => read_packed(source, &directory, name, [rows, columns], options.scale),
         _ => directory.plain(source, name, [rows, columns]),
     }
 }
+
+/// What a layer of AWQ or GPTQ has beside its codes.
+const BESIDE: [&str; 2] = ["qzeros", "scales"];
+const CODES: &str = ".qweight";
 
 /// Parses the header and holds it against the file's size.
 fn read_directory(source: &mut Source) -> Result<Directory, WeightProblem> {
@@ -67,6 +74,61 @@ impl Directory {
     fn bytes(&self, source: &mut Source, name: &str) -> Result<Vec<u8>, WeightProblem> {
         let (first, end) = self.info(name)?.data_offsets;
         source.bytes(self.start + first as u64, (end - first) as u64, &format!("tensor `{name}`"))
+    }
+
+    /// The layer whose codes a tensor holds.
+    fn layer_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let layer = name.strip_suffix(CODES)?;
+        BESIDE.iter().all(|part| self.metadata.info(&format!("{layer}.{part}")).is_some()).then_some(layer)
+    }
+
+    /// Whether a tensor belongs to codes that the file also has.
+    fn beside_codes(&self, name: &str) -> bool {
+        let belongs = |part| name.strip_suffix(part).and_then(|n| n.strip_suffix('.'));
+        let layer = BESIDE.iter().find_map(belongs);
+        layer.is_some_and(|layer| self.metadata.info(&format!("{layer}{CODES}")).is_some())
+    }
+
+    fn layer(&self, source: &mut Source, layer: &str) -> Result<Layer, WeightProblem> {
+        let order = format!("{layer}.g_idx");
+        let group_of = match self.metadata.info(&order) {
+            Some(info) => Some(self.elements(source, &order, info.dtype, integers, "integers")?),
+            None => None,
+        };
+        Ok(Layer {
+            name: layer.into(),
+            weights: self.table(source, format!("{layer}{CODES}"), words, "I32 and U32")?,
+            zeros: self.table(source, format!("{layer}.qzeros"), words, "I32 and U32")?,
+            scales: self.table(source, format!("{layer}.scales"), reals, "F16, BF16, F32 and F64")?,
+            group_of,
+        })
+    }
+
+    fn table<T>(
+        &self,
+        source: &mut Source,
+        name: String,
+        convert: fn(Dtype, &[u8]) -> Option<Vec<T>>,
+        legal: &'static str,
+    ) -> Result<Table<T>, WeightProblem> {
+        let info = self.info(&name)?;
+        let &[rows, columns] = info.shape.as_slice() else {
+            return Err(WeightProblem::NotMatrix { tensor: name, shape: info.shape.clone() });
+        };
+        let data = self.elements(source, &name, info.dtype, convert, legal)?;
+        Ok(Table { shape: [rows, columns], data })
+    }
+
+    fn elements<T>(
+        &self,
+        source: &mut Source,
+        name: &str,
+        dtype: Dtype,
+        convert: fn(Dtype, &[u8]) -> Option<Vec<T>>,
+        legal: &'static str,
+    ) -> Result<Vec<T>, WeightProblem> {
+        let data = convert(dtype, &self.bytes(source, name)?);
+        data.ok_or_else(|| WeightProblem::ElementType { tensor: name.into(), got: format!("{dtype:?}"), legal })
     }
 
     fn plain(&self, source: &mut Source, name: &str, shape: [usize; 2]) -> Result<ModelTensor, WeightProblem> {
@@ -123,6 +185,11 @@ fn integers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<i64>> {
         Dtype::U32 => convert(bytes, |b: [u8; 4]| u32::from_le_bytes(b).into()),
         _ => return None,
     })
+}
+
+/// Words of packed codes; the sign of an int32 has no meaning.
+fn words(dtype: Dtype, bytes: &[u8]) -> Option<Vec<u32>> {
+    matches!(dtype, Dtype::I32 | Dtype::U32).then(|| convert(bytes, u32::from_le_bytes))
 }
 
 fn convert<const N: usize, T>(bytes: &[u8], element: impl Fn([u8; N]) -> T) -> Vec<T> {

@@ -1,6 +1,7 @@
 //! The readers against files made here by writers of their own, against published packing, and against damage.
 
 mod files;
+mod int4;
 
 use std::path::Path;
 
@@ -294,7 +295,12 @@ fn missing_files_and_unknown_formats() {
 
 /// Options under which every path of the readers is taken.
 fn everything() -> ImportOptions {
-    ImportOptions { ternarize: None, scale: Some(ScaleUse::Divide), i2s: Some(I2sLayout::Arm) }
+    ImportOptions {
+        ternarize: None,
+        scale: Some(ScaleUse::Divide),
+        i2s: Some(I2sLayout::Arm),
+        gptq_zeros: Some(GptqZeros::V1),
+    }
 }
 
 /// One small valid file of each format.
