@@ -2,11 +2,19 @@
 
 use bitlathe_cores::{Core, kinds};
 use bitlathe_flow::generate;
-use bitlathe_flow::sim::{Options, Simulator, StallMode, Stalls};
+use bitlathe_flow::sim::{Simulator, StallMode, Stalls};
 use bitlathe_flow::tools::Tools;
-use bitlathe_flow::verify::{VerifyOptions, compare, verify};
+use bitlathe_flow::verify::compare;
 use bitlathe_spec::{DType, Dims, Job, Tensor};
 use serde_json::{Value, json};
+
+#[path = "support/broken.rs"]
+mod broken;
+#[path = "support/sizes.rs"]
+mod sizes;
+
+use broken::broken;
+use sizes::assert_same_but_for_sizes;
 
 fn core(changes: &[(&str, Value)]) -> Box<dyn Core> {
     let mut config = json!({
@@ -92,19 +100,9 @@ fn rows_of_every_length() {
 /// Each fault, put into the Verilog, is found by the corner jobs of a core of the method.
 #[test]
 fn faults_are_found() {
-    let tools = Tools::discover().expect("tools");
     let found = |changes: &[(&str, Value)], file: &str, from: &str, to: &str| {
         let core = core(&[&[("shape.n_max", json!(300)), ("parallel.lanes", json!(4))], changes].concat());
-        let rtl = generate::print(core.as_ref()).expect("prints");
-        let options = Options { watchdog: 5_000, ..rtl.simulation() };
-        let mut files = rtl.files;
-        let victim = files.iter_mut().find(|f| f.path == file).unwrap_or_else(|| panic!("no {file}"));
-        assert!(victim.text.contains(from), "{file} does not hold `{from}`:\n{}", victim.text);
-        victim.text = victim.text.replacen(from, to, 1);
-        let simulator = Simulator::build(&core.interface(), &files, &tools, options).expect("builds");
-        let options = VerifyOptions { jobs: 4, seed: 5, threads: Some(2), command: String::new(), waves: None };
-        let report = verify(core.as_ref(), &simulator, &options, &|_, _| ()).expect("runs");
-        assert!(!report.passed(), "{file}: `{to}` in place of `{from}` is not found");
+        broken(core.as_ref(), file, from, to);
     };
     let line = [("method.name", json!("base2")), ("input.scale", json!(0.0866)), ("method.line", json!(true))];
     let base2 = [&line[..], &[("passes.count", json!(2))]].concat();
@@ -133,13 +131,8 @@ fn faults_are_found() {
 
 #[test]
 fn two_sizes_differ_in_parameter_defaults_only() {
-    let plain = |n_max: u64, lanes: u64| -> Vec<String> {
-        let files = core(&[("shape.n_max", json!(n_max)), ("parallel.lanes", json!(lanes))]).rtl().expect("checks");
-        let files = files.files(&[]);
-        let lines = files.iter().flat_map(|(_, text)| text.lines().map(str::to_owned));
-        lines.filter(|l| !l.trim_start().starts_with("parameter ")).collect()
-    };
-    assert_eq!(plain(3000, 16), plain(4000, 24));
+    let sized = |n_max: u64, lanes: u64| core(&[("shape.n_max", json!(n_max)), ("parallel.lanes", json!(lanes))]);
+    assert_same_but_for_sizes(sized(3000, 16).as_ref(), sized(4000, 24).as_ref());
 }
 
 /// Rows of as many beats as a reciprocal takes, and rows of any length where nothing is divided, follow without a pause.

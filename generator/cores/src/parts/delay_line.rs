@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Module, Unit, bit, concat, uint};
+use bitlathe_hdl::{Clock, Expr, Module, Unit, bit, concat, uint};
 use bitlathe_spec::Family;
 
 use crate::Cost;
@@ -36,4 +36,21 @@ pub fn delay_line(width: i64, stages: i64, reset: bool) -> Rc<Unit> {
     line.next_when(&en, moved.slice(0, &n * &w));
     m.output("value_o", &line.slice((&n - 1) * &w, &w));
     m.finish()
+}
+
+/// A value `n` enabled cycles later, by an instance `u_delay_<name>`.
+pub fn delayed(m: &Module, ck: &Clock, name: &str, en: &Expr, value: &Expr, n: i64, reset: bool) -> Expr {
+    if n == 0 {
+        return value.clone();
+    }
+    let out = m.wire_later(&format!("{name}_delayed"), uint(value.width()));
+    m.instance(&format!("u_delay_{name}"), &delay_line(value.width().value(), n, reset))
+        .param("WIDTH", value.width())
+        .param("STAGES", n)
+        .clock(ck)
+        .input("en_i", en)
+        .input("value_i", value)
+        .output("value_o", &out)
+        .done();
+    (*out).clone()
 }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Expr, Module, Ty, Unit, bit, concat, lit, uint};
-use bitlathe_spec::{Access, Family, Register};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Ty, Unit, bit, concat, lit, uint};
+use bitlathe_spec::{Access, Family, Interface, Register};
 
 use crate::Cost;
 
@@ -88,6 +88,34 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
     }
     m.output("rdata_o", &any_of(reads, uint(32)));
     m.finish()
+}
+
+/// The register file of a top with its bus ports: each field that software writes by name. `maxima` are parameters of the
+/// register file (`<FIELD>_MAX`) that follow those of the top.
+pub fn connect(m: &Module, ck: &Clock, interface: &Interface, maxima: &[(&str, &Dim)]) -> Vec<(String, Expr)> {
+    let bits = interface.address_bits();
+    m.comment("Registers");
+    let unit = register_file("register_file", bits, &interface.registers);
+    let write = m.input("reg_write_i", bit());
+    let addr = m.input("reg_addr_i", uint(bits));
+    let wdata = m.input("reg_wdata_i", uint(32));
+    let rdata = m.output_wire("reg_rdata_o", uint(32));
+    let mut i = m.instance("u_registers", &unit).clock(ck).input("write_i", &write).input("addr_i", &addr);
+    i = i.input("wdata_i", &wdata).output("rdata_o", &rdata);
+    for (name, value) in maxima {
+        i = i.param(name, *value);
+    }
+    let mut fields = vec![];
+    for f in interface.registers.iter().flat_map(|r| &r.fields) {
+        if unit.has_port(&format!("{}_o", f.name)) {
+            let max = maxima.iter().find(|(n, _)| *n == format!("{}_MAX", f.name.to_uppercase()));
+            let wire = m.wire_later(&f.name, uint(max.map_or(Dim::from(f.width), |(_, max)| (*max + 1).clog2())));
+            i = i.output(&format!("{}_o", f.name), &wire);
+            fields.push((f.name.clone(), (*wire).clone()));
+        }
+    }
+    i.done();
+    fields
 }
 
 /// All values or-ed; zero when there is none.

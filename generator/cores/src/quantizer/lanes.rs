@@ -6,7 +6,7 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, lit, sint, uint}
 use bitlathe_spec::Rounding;
 
 use super::rtl::{Hardware, Scaled};
-use crate::parts::delay_line::delay_line;
+use crate::parts::delay_line::delayed;
 use crate::parts::requantize::{self, Shift};
 
 /// y = saturate((t + r) >> 4), t = (x * 2^4) >> shift: one adder of four bits, whose carry runs on through a chain without
@@ -131,19 +131,6 @@ impl Scale {
     }
 }
 
-fn delayed(m: &Module, ck: &Clock, name: &str, en: &Expr, value: &Expr, n: i64) -> Expr {
-    let out = m.wire_later(&format!("{name}_delayed"), uint(value.width()));
-    m.instance(&format!("u_delay_{name}"), &delay_line(value.width().value(), n, false))
-        .param("WIDTH", value.width())
-        .param("STAGES", n)
-        .clock(ck)
-        .input("en_i", en)
-        .input("value_i", value)
-        .output("value_o", &out)
-        .done();
-    (*out).clone()
-}
-
 /// `dual-scale` and `iqr`: the code {outside, q}, outside = (|x| > threshold), q scaled by the region's multiplier.
 pub fn region_lane(hw: &Hardware) -> Rc<Unit> {
     let inner = hw.requantizer().map(|l| l.unit());
@@ -180,7 +167,7 @@ pub fn region_lane(hw: &Hardware) -> Rc<Unit> {
     });
     let scale = Scale { shift: shift_q, random: random_q };
     let q = scale.lane(&m, &ck, hw, "lane", &en, &x_q, &mult_q, -1);
-    let region = delayed(&m, &ck, "outside", &en, &outside_q, requantize::LATENCY);
+    let region = delayed(&m, &ck, "outside", &en, &outside_q, requantize::LATENCY, false);
     m.output("y_o", &concat(&[&region, &q]));
     m.finish()
 }
@@ -203,7 +190,7 @@ pub fn outlier_pair(hw: &Hardware) -> Rc<Unit> {
     m.describe(&alone, "the right element is padding: the left one is coded as normal");
     let mult = m.input("mult_i", uint(32));
     let scale = Scale::ports(&m, hw, 2);
-    let alone = delayed(&m, &ck, "alone", &en, &alone, requantize::LATENCY);
+    let alone = delayed(&m, &ck, "alone", &en, &alone, requantize::LATENCY, false);
     let sides = ["left", "right"].map(|name| {
         let at = i64::from(name == "right");
         let element = m.wire(&format!("{name}_x"), &x.lane(at, &w).as_signed());

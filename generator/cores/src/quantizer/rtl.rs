@@ -12,9 +12,9 @@ use super::config::ElementName;
 use super::front::Span;
 use super::iqr::SecondWalk;
 use super::lanes::{outlier_pair, region_lane, stochastic_lane};
-use crate::parts::delay_line::delay_line;
+use crate::parts::delay_line::delayed;
 use crate::parts::lfsr;
-use crate::parts::register_file::register_file;
+use crate::parts::register_file::connect;
 use crate::parts::requantize::{self, RequantizeLane, Shift};
 use crate::parts::row_walk::{column_bits, row_walk};
 
@@ -200,36 +200,8 @@ impl<'a> Top<'a> {
 
     /// The register file, where the core has registers: the fields by name, and a `set` input for each sticky bit.
     pub fn registers(&self, params: &[(&str, &Dim)]) -> impl Fn(&str) -> Option<Expr> + use<> {
-        let mut fields: Vec<(String, Expr)> = vec![];
-        if !self.interface.registers.is_empty() {
-            let (m, bits) = (&self.m, self.interface.address_bits());
-            m.comment("Registers");
-            let unit = register_file("register_file", bits, &self.interface.registers);
-            let write = m.input("reg_write_i", bit());
-            let addr = m.input("reg_addr_i", uint(bits));
-            let wdata = m.input("reg_wdata_i", uint(32));
-            let rdata = m.output_wire("reg_rdata_o", uint(32));
-            let mut i = m
-                .instance("u_registers", &unit)
-                .clock(&self.ck)
-                .input("write_i", &write)
-                .input("addr_i", &addr)
-                .input("wdata_i", &wdata)
-                .output("rdata_o", &rdata);
-            for (name, value) in params {
-                i = i.param(name, *value);
-            }
-            for f in self.interface.registers.iter().flat_map(|r| &r.fields) {
-                if unit.has_port(&format!("{}_o", f.name)) {
-                    let width = params.iter().find(|(n, _)| *n == format!("{}_MAX", f.name.to_uppercase()));
-                    let width = width.map_or(Dim::from(f.width), |(_, max)| (*max + 1).clog2());
-                    let wire = m.wire_later(&f.name, uint(width));
-                    i = i.output(&format!("{}_o", f.name), &wire);
-                    fields.push((f.name.clone(), (*wire).clone()));
-                }
-            }
-            i.done();
-        }
+        let none = self.interface.registers.is_empty();
+        let fields = if none { vec![] } else { connect(&self.m, &self.ck, self.interface, params) };
         move |name| fields.iter().find(|(n, _)| n == name).map(|(_, e)| e.clone())
     }
 
@@ -292,17 +264,7 @@ impl<'a> Top<'a> {
 
     /// A value `n` enabled cycles later.
     pub fn delayed(&self, name: &str, en: &Expr, value: &Expr, n: i64, reset: bool) -> Expr {
-        let out = self.m.wire_later(&format!("{name}_delayed"), uint(value.width()));
-        self.m
-            .instance(&format!("u_delay_{name}"), &delay_line(value.width().value(), n, reset))
-            .param("WIDTH", value.width())
-            .param("STAGES", n)
-            .clock(&self.ck)
-            .input("en_i", en)
-            .input("value_i", value)
-            .output("value_o", &out)
-            .done();
-        (*out).clone()
+        delayed(&self.m, &self.ck, name, en, value, n, reset)
     }
 
     fn elementwise(&self) {

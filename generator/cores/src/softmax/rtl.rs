@@ -18,9 +18,9 @@ use super::scale::{INVERSE_BITS, RECIPROCAL_BITS, Scaler};
 use super::sum::RowSum;
 use crate::parts::buffer::buffer;
 use crate::parts::carry::impl_param;
-use crate::parts::delay_line::delay_line;
+use crate::parts::delay_line::delayed;
 use crate::parts::fifo::fifo;
-use crate::parts::register_file::register_file;
+use crate::parts::register_file::connect;
 use crate::parts::row_walk::{column_bits, row_walk};
 
 /// The whole core.
@@ -158,7 +158,7 @@ impl<'a> Top<'a> {
     }
 
     fn build(mut self) -> Rc<Unit> {
-        self.registers();
+        self.fields = connect(&self.m, &self.ck, self.interface, &[("COLUMNS_MAX", &self.n_max)]);
         match self.hw.walk {
             Walk::Three if self.hw.waits_for_sum() => self.three(),
             Walk::Three => self.three_raw(),
@@ -166,33 +166,6 @@ impl<'a> Top<'a> {
             Walk::One => self.one(),
         }
         self.m.finish()
-    }
-
-    fn registers(&mut self) {
-        let (m, bits) = (&self.m, self.interface.address_bits());
-        m.comment("Registers");
-        let unit = register_file("register_file", bits, &self.interface.registers);
-        let write = m.input("reg_write_i", bit());
-        let addr = m.input("reg_addr_i", uint(bits));
-        let wdata = m.input("reg_wdata_i", uint(32));
-        let rdata = m.output_wire("reg_rdata_o", uint(32));
-        let mut i = m
-            .instance("u_registers", &unit)
-            .param("COLUMNS_MAX", &self.n_max)
-            .clock(&self.ck)
-            .input("write_i", &write)
-            .input("addr_i", &addr)
-            .input("wdata_i", &wdata)
-            .output("rdata_o", &rdata);
-        for f in self.interface.registers.iter().flat_map(|r| &r.fields) {
-            if unit.has_port(&format!("{}_o", f.name)) {
-                let width = if f.name == "columns" { column_bits(&self.n_max) } else { Dim::from(f.width) };
-                let wire = m.wire_later(&f.name, uint(width));
-                i = i.output(&format!("{}_o", f.name), &wire);
-                self.fields.push((f.name.clone(), (*wire).clone()));
-            }
-        }
-        i.done();
     }
 
     fn field(&self, name: &str, width: impl Into<Dim>) -> Expr {
@@ -207,20 +180,7 @@ impl<'a> Top<'a> {
 
     /// A value `n` enabled cycles later.
     pub fn delayed(&self, name: &str, en: &Expr, value: &Expr, n: i64, reset: bool) -> Expr {
-        if n == 0 {
-            return value.clone();
-        }
-        let out = self.wire(&format!("{name}_delayed"), value.width());
-        self.m
-            .instance(&format!("u_delay_{name}"), &delay_line(value.width().value(), n, reset))
-            .param("WIDTH", value.width())
-            .param("STAGES", n)
-            .clock(&self.ck)
-            .input("en_i", en)
-            .input("value_i", value)
-            .output("value_o", &out)
-            .done();
-        (*out).clone()
+        delayed(&self.m, &self.ck, name, en, value, n, reset)
     }
 
     /// Counts what has begun and has not been given back; whether fewer than `limit` have.

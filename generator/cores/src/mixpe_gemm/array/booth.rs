@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
 
 use super::cell::LaneCell;
-use super::{Kernel, Place, Shape, Table, product_table, whole_bits, whole_foot};
+use super::{Kernel, Shape};
 
 /// The kernel.
 pub(super) struct Booth;
@@ -17,15 +17,6 @@ impl Kernel for Booth {
     fn about(&self) -> &'static str {
         "Two digits in -2..=2 and the weight's top bit choose multiples"
     }
-    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim {
-        whole_bits(act, rows)
-    }
-    fn table_bits(&self, act: &Dim) -> Dim {
-        act.clone()
-    }
-    fn table(&self, at: &Place, x: &Expr) -> Table {
-        product_table(at, x)
-    }
 
     fn cell(&self, shape: Shape) -> Rc<Unit> {
         LaneCell::product_unit(self, shape, |cell, bits| {
@@ -35,15 +26,6 @@ impl Kernel for Booth {
             let top = &cell.shifted("top", &cell.table, 4, bits) & u(3).repeat(bits);
             low.wrapping_add(high).wrapping_add(top)
         })
-    }
-    fn step_latency(&self) -> i64 {
-        3
-    }
-    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
-        whole_foot(at, lanes, sum_bits)
-    }
-    fn foot_latency(&self) -> i64 {
-        0
     }
 }
 

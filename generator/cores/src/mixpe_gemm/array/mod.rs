@@ -36,7 +36,8 @@ const WEIGHT: i64 = 4;
 /// Largest weight.
 const LARGEST: i64 = 15;
 
-/// How a cell multiplies and adds. A new kernel is a file with this and a line in [`kernels`].
+/// How a cell multiplies and adds. A new kernel is a file with this and a line in [`kernels`]. What is not said otherwise is
+/// that of a cell which adds whole products.
 pub trait Kernel: Sync {
     /// Name in configs.
     fn name(&self) -> &'static str;
@@ -59,19 +60,31 @@ pub trait Kernel: Sync {
         1
     }
     /// Bits of a lane after so many rows.
-    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim;
+    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim {
+        whole_bits(act, rows)
+    }
     /// What all columns share of a step's activations `x`, and their sum. The sum is one register behind `x`.
-    fn table(&self, at: &Place, x: &Expr) -> Table;
+    fn table(&self, at: &Place, x: &Expr) -> Table {
+        product_table(at, x)
+    }
     /// Bits of the table.
-    fn table_bits(&self, act: &Dim) -> Dim;
+    fn table_bits(&self, act: &Dim) -> Dim {
+        act.clone()
+    }
     /// The cell of one column and step, made by [`cell`].
     fn cell(&self, shape: Shape) -> Rc<Unit>;
     /// Cycles from a step's activations to the cell's partial sum.
-    fn step_latency(&self) -> i64;
+    fn step_latency(&self) -> i64 {
+        3
+    }
     /// The columns' sums of a cell's lanes after the last row.
-    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr;
+    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
+        whole_foot(at, lanes, sum_bits)
+    }
     /// Cycles through the foot.
-    fn foot_latency(&self) -> i64;
+    fn foot_latency(&self) -> i64 {
+        0
+    }
 }
 
 /// What [`Kernel::table`] gives.

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
+use bitlathe_hdl::{Unit, concat, lit, uint};
 
 use super::cell::LaneCell;
-use super::{Kernel, Place, Shape, Table, product_table, whole_bits, whole_foot};
+use super::{Kernel, Shape};
 
 /// The kernel.
 pub(super) struct Multiply;
@@ -17,15 +17,6 @@ impl Kernel for Multiply {
     fn about(&self) -> &'static str {
         "The product is left to the synthesis tool"
     }
-    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim {
-        whole_bits(act, rows)
-    }
-    fn table_bits(&self, act: &Dim) -> Dim {
-        act.clone()
-    }
-    fn table(&self, at: &Place, x: &Expr) -> Table {
-        product_table(at, x)
-    }
 
     fn cell(&self, shape: Shape) -> Rc<Unit> {
         LaneCell::product_unit(self, shape, |cell, bits| {
@@ -35,14 +26,5 @@ impl Kernel for Multiply {
             cell.m.allow(&product, "UNUSEDSIGNAL", "the product of an unsigned weight needs a bit less");
             product.slice(0, bits)
         })
-    }
-    fn step_latency(&self) -> i64 {
-        3
-    }
-    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
-        whole_foot(at, lanes, sum_bits)
-    }
-    fn foot_latency(&self) -> i64 {
-        0
     }
 }

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Unit};
+use bitlathe_hdl::Unit;
 
 use super::cell::LaneCell;
-use super::{Kernel, Place, Shape, Table, WEIGHT, product_table, whole_bits, whole_foot};
+use super::{Kernel, Shape, WEIGHT};
 
 /// The kernel.
 pub(super) struct ShiftAdd;
@@ -17,15 +17,6 @@ impl Kernel for ShiftAdd {
     fn about(&self) -> &'static str {
         "Four shifted terms, each gated by a weight bit"
     }
-    fn lane_bits(&self, act: &Dim, rows: &Dim) -> Dim {
-        whole_bits(act, rows)
-    }
-    fn table_bits(&self, act: &Dim) -> Dim {
-        act.clone()
-    }
-    fn table(&self, at: &Place, x: &Expr) -> Table {
-        product_table(at, x)
-    }
 
     fn cell(&self, shape: Shape) -> Rc<Unit> {
         LaneCell::product_unit(self, shape, |cell, bits| {
@@ -35,14 +26,5 @@ impl Kernel for ShiftAdd {
             };
             (1..WEIGHT).fold(term(0), |sum, k| sum.wrapping_add(term(k)))
         })
-    }
-    fn step_latency(&self) -> i64 {
-        3
-    }
-    fn foot(&self, at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
-        whole_foot(at, lanes, sum_bits)
-    }
-    fn foot_latency(&self) -> i64 {
-        0
     }
 }
