@@ -25,6 +25,12 @@ pub fn counted(name: &str, n: i64) -> LoopVar {
     LoopVar { name: name.into(), extent: Extent::Const(n as u64) }
 }
 
+/// The steps within a block of `by`, of a loop `block` over `ceil(dim / by)` blocks.
+pub fn within(name: &str, dim: &str, by: i64, block: &str) -> LoopVar {
+    let extent = Extent::Within { dim: dim.into(), by: by as u64, block: block.into() };
+    LoopVar { name: name.into(), extent }
+}
+
 /// `n` lanes.
 pub fn lane(name: &str, n: i64) -> LaneVar {
     LaneVar { name: name.into(), extent: n as u64 }

@@ -9,6 +9,7 @@ pub mod pairwise;
 pub mod parts;
 pub mod quantizer;
 pub mod random;
+mod requantized;
 mod room;
 pub mod softmax;
 pub mod ternary_gemm;
@@ -17,5 +18,5 @@ pub use crate::core::*;
 
 /// Every kind of core, in the order in which `bitlathe list` shows them.
 pub fn kinds() -> &'static [&'static dyn Kind] {
-    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer, &softmax::Softmax]
+    &[&ternary_gemm::TernaryGemm, &mixpe_gemm::MixpeGemm, &quantizer::Quantizer, &softmax::Softmax]
 }

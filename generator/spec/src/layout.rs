@@ -26,17 +26,25 @@ pub enum Extent {
         /// Divisor, at least 1.
         by: u64,
     },
+    /// `min(by, dim - by * block)`: the steps of one block, of which the last may be short.
+    Within {
+        /// Run-time size by name.
+        dim: String,
+        /// Steps of a whole block, at least 1.
+        by: u64,
+        /// The loop over the blocks, further out, `ceil(dim / by)` of them.
+        block: String,
+    },
 }
 
 impl Extent {
-    /// The number under given sizes.
+    /// The number under given sizes; of steps within a block, that of the first.
     pub fn value(&self, dims: &Dims) -> Result<u64, LayoutError> {
+        let size = |dim: &String| dims.get(dim).copied().ok_or_else(|| LayoutError::UnknownDim(dim.clone()));
         match self {
             Self::Const(n) => Ok(*n),
-            Self::CeilDiv { dim, by } => {
-                let d = dims.get(dim).ok_or_else(|| LayoutError::UnknownDim(dim.clone()))?;
-                Ok(d.div_ceil(*by))
-            }
+            Self::CeilDiv { dim, by } => Ok(size(dim)?.div_ceil(*by)),
+            Self::Within { dim, by, .. } => Ok(size(dim)?.min(*by)),
         }
     }
 
@@ -46,6 +54,7 @@ impl Extent {
             Self::Const(n) => n.to_string(),
             Self::CeilDiv { dim, by: 1 } => dim.clone(),
             Self::CeilDiv { dim, by } => format!("ceil({dim} / {by})"),
+            Self::Within { dim, by, block } => format!("min({by}, {dim} - {by}*{block})"),
         }
     }
 }
@@ -122,9 +131,20 @@ impl Layout {
         self.lane_count() * u64::from(self.lane_bits)
     }
 
+    /// What the number of beats in a job is the product of: the loops, where blocks and the steps within them are one factor.
+    pub fn factors(&self) -> Vec<Extent> {
+        let parted =
+            |name: &str| self.loops.iter().any(|l| matches!(&l.extent, Extent::Within { block, .. } if block == name));
+        let whole = self.loops.iter().filter(|l| !parted(&l.name)).map(|l| match &l.extent {
+            Extent::Within { dim, .. } => Extent::CeilDiv { dim: dim.clone(), by: 1 },
+            other => other.clone(),
+        });
+        whole.collect()
+    }
+
     /// Beats in a job.
     pub fn beats(&self, dims: &Dims) -> Result<u64, LayoutError> {
-        self.loops.iter().map(|l| l.extent.value(dims)).product()
+        self.factors().iter().map(|f| f.value(dims)).product()
     }
 
     /// Calls `visit(beat, slots)` for every beat in order. `slots` holds `lane_count() * group` entries, lane 0 first.
@@ -132,7 +152,7 @@ impl Layout {
         let extents = self.loops.iter().map(|l| l.extent.value(dims)).collect::<Result<Vec<u64>, _>>()?;
         let lanes = self.lane_offsets();
         let mut slots = vec![Slot::Pad; lanes.len()];
-        let beats: u64 = extents.iter().product();
+        let beats = self.beats(dims)?;
         let mut counters = vec![0u64; extents.len()];
         for beat in 0..beats {
             let base: Vec<u64> = self.axes.iter().map(|a| self.loop_offset(a, &counters)).collect();
@@ -140,15 +160,22 @@ impl Layout {
                 *slot = flat_index(&base, lane.as_deref(), shape);
             }
             visit(beat, &slots);
-            for (c, e) in counters.iter_mut().zip(&extents).rev() {
-                *c += 1;
-                if *c < *e {
+            for at in (0..counters.len()).rev() {
+                counters[at] += 1;
+                if counters[at] < extents[at].min(self.left(at, dims, &counters)) {
                     break;
                 }
-                *c = 0;
+                counters[at] = 0;
             }
         }
         Ok(())
+    }
+
+    /// Steps of loop `at` that its block has left; no bound for other loops.
+    fn left(&self, at: usize, dims: &Dims, counters: &[u64]) -> u64 {
+        let Extent::Within { dim, by, block } = &self.loops[at].extent else { return u64::MAX };
+        let outer = self.loops.iter().zip(counters).find(|(l, _)| l.name == *block).map_or(0, |(_, c)| *c);
+        dims.get(dim).map_or(0, |d| d.saturating_sub(by * outer))
     }
 
     fn loop_offset(&self, axis: &Axis, counters: &[u64]) -> u64 {

@@ -99,7 +99,7 @@ impl RequantizeLane {
             "Requantizer lane: y = saturate(round(acc * mult / 2^shift) + zero point), latency 3 enabled cycles.\n\
              With planes, add_i adds the product of the accumulator taken BATCH before.",
         );
-        let acc = m.param("ACC_W", self.acc_bits, 4..=40, "bits of the accumulator");
+        let acc = m.param("ACC_W", self.acc_bits, 4..=64, "bits of the accumulator");
         let out = m.param("OUT_W", self.out_bits, 2..=16, "bits of the output");
         let s = match self.shift {
             Shift::Constant(s) => m.param("SHIFT", s, 0..=47, "shift of the product"),

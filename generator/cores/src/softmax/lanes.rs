@@ -7,7 +7,7 @@ use bitlathe_hdl::{Dim, Module, Unit, bit, clog2, concat, lit, sint, uint};
 use super::hardware::RowScale;
 use super::scale::{INVERSE_BITS, RECIPROCAL_BITS};
 use crate::parts::carry::impl_param;
-use crate::parts::multiply_add::{self, fitting, multiply_add};
+use crate::parts::multiply_add::{self, Form, fitting, multiply_add};
 use crate::parts::normalise::normalise;
 
 /// Bits that a reciprocal is shifted by once a row; the rest of a shift is done by every lane in steps of as many.
@@ -93,7 +93,7 @@ impl ScaleLane {
         let step = m.input("step_i", uint((&steps + 1).clog2().larger(1)));
         let centred = m.wire("centred", &concat(&[&!&e.msb(), &e.slice(0, &ew - 1)]).as_signed());
         let product = m.wire_later("product", sint(&pw));
-        m.instance("u_product", &multiply_add(FACTOR_BITS, self.e_bits, pw.value(), self.fitting()))
+        m.instance("u_product", &multiply_add(Form::PlusC, FACTOR_BITS, self.e_bits, pw.value(), self.fitting()))
             .param("A_W", FACTOR_BITS)
             .param("B_W", &ew)
             .param("P_W", &pw)

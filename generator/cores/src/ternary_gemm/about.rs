@@ -1,8 +1,7 @@
 //! What the datasheet says of a configured core, in words and numbers.
 
 use super::config::Derived;
-use super::rtl::{Hardware, Requantized, Style, Tree};
-use crate::parts::requantize::Shift;
+use super::rtl::{Hardware, Style, Tree};
 use crate::{About, Block, ProvenRange};
 
 /// Title, text, definition and block diagram.
@@ -55,27 +54,8 @@ fn definition(hw: &Hardware) -> Vec<String> {
         _ => "acc[t,m] = sum over k of W[m,k] * X[t,k], W in {-1, 0, +1}",
     };
     let Some(r) = hw.requant else { return vec![sum.into(), "Y = acc, exact".into()] };
-    let row = |name: &str| if r.per_row { format!("{name}[m]") } else { name.into() };
-    let shift = match r.shift {
-        Shift::Constant(s) => s.to_string(),
-        Shift::Range(..) => row("shift"),
-    };
-    let scaled = match (hw.planes, r.per_row) {
-        (2, true) => "(acc[0,t,m] * mult[0,m] + acc[1,t,m] * mult[1,m])".into(),
-        (2, false) => "(acc[0,t,m] * mult[0] + acc[1,t,m] * mult[1])".into(),
-        _ => format!("acc[t,m] * {}", row("mult")),
-    };
-    let (low, high) = saturation(&r);
-    vec![
-        sum.into(),
-        format!("Y[t,m] = saturate(round({scaled} / 2^{shift}) + {})", row("zp")),
-        format!("round: {}; saturate: to {low} .. {high}", r.rounding.name()),
-    ]
-}
-
-fn saturation(r: &Requantized) -> (i64, i64) {
-    let top = 1i64 << (r.bits - 1);
-    (if r.narrow { 1 - top } else { -top }, top - 1)
+    let sums: &[&str] = if hw.planes == 2 { &["acc[0,t,m]", "acc[1,t,m]"] } else { &["acc[t,m]"] };
+    [vec![sum.into()], r.definition(sums)].concat()
 }
 
 fn blocks(hw: &Hardware) -> Vec<Block> {
@@ -95,9 +75,7 @@ fn blocks(hw: &Hardware) -> Vec<Block> {
     let output = match &hw.requant {
         None => "int32".to_owned(),
         Some(r) => {
-            let shift = matches!(r.shift, Shift::Range(..));
-            let given = [("mult", true), ("shift", shift), ("zp", true)];
-            sums.extend(given.iter().filter(|(_, stream)| r.per_row && *stream).map(|(name, _)| name));
+            sums.extend(r.streams());
             format!("int{}, {}", r.bits, r.rounding.name())
         }
     };
@@ -145,7 +123,7 @@ pub fn ranges(d: &Derived) -> Vec<ProvenRange> {
     match &hw.requant {
         None => ranges.push(range("output", 32, lo, hi, "the partial sum, sign extended".into())),
         Some(r) => {
-            let (low, high) = saturation(r);
+            let (low, high) = r.range();
             ranges.push(range("output", r.bits, low, high, "saturated".into()));
         }
     }

@@ -1,15 +1,16 @@
 //! The config of `ternary-gemm`: its tables, its semantic checks, and the numbers that follow from it.
 
-use bitlathe_spec::{Rounding, Target};
+use bitlathe_spec::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cost;
-use super::rtl::{Hardware, Requantized, Style, Tree};
+use super::rtl::{Hardware, Style, Tree};
 use crate::Issue;
-use crate::common::{ShiftValue, TargetTable, check_name, check_target, issue, top_module};
+use crate::common::{TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
 use crate::parts::simd_add;
+use crate::requantized::OutputTable;
 
 /// A ternary matrix product by table lookup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +38,7 @@ pub struct Config {
     pub weights: WeightsTable,
     /// The output.
     #[serde(default)]
-    pub output: OutputTable,
+    pub output: OutputTable<OutputName>,
 }
 
 /// Largest sizes of a job.
@@ -202,38 +203,6 @@ pub enum OutputName {
     Requant,
 }
 
-/// The output.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct OutputTable {
-    /// Exact sums or requantized.
-    pub kind: OutputName,
-    /// Bits of a requantized output: 4, 8 or 16.
-    #[schemars(extend("enum" = [4, 8, 16]))]
-    pub bits: u32,
-    /// Rounding name.
-    pub rounding: Rounding,
-    /// Constant shift, or `[lo, hi]` for the input `shift`.
-    pub shift: ShiftValue,
-    /// Multiplier, shift and zero point for every row; otherwise one of each, in registers.
-    pub per_row: bool,
-    /// Saturate to -(2^(bits-1) - 1) instead of -2^(bits-1).
-    pub narrow: bool,
-}
-
-impl Default for OutputTable {
-    fn default() -> Self {
-        Self {
-            kind: OutputName::Int32,
-            bits: 8,
-            rounding: Rounding::HalfEven,
-            shift: ShiftValue::Constant(24),
-            per_row: true,
-            narrow: false,
-        }
-    }
-}
-
 /// Widest beat that the memory of resident weights takes.
 const RESIDENT_BEAT_BITS: u64 = 65_536;
 /// Most beats that it takes.
@@ -262,7 +231,9 @@ impl Config {
         check_name(&self.name, &mut issues);
         self.check_lookup(&mut issues);
         self.check_widths(&mut issues);
-        self.check_output(&mut issues);
+        if self.output.kind == OutputName::Requant {
+            self.output.check(&mut issues);
+        }
         if let Some(target) = target {
             self.check_style(target, &mut issues);
         }
@@ -342,14 +313,6 @@ impl Config {
         }
     }
 
-    fn check_output(&self, issues: &mut Vec<Issue>) {
-        let o = &self.output;
-        if o.kind == OutputName::Int32 {
-            return;
-        }
-        o.shift.check("output.shift", issues);
-    }
-
     fn check_tree(&self, target: &Target, issues: &mut Vec<Issue>) {
         if self.lookup.tree == TreeName::Dsp && !simd_add::splits(target.family) {
             let message = format!("no DSP block of {} splits its adder into lanes", target.name);
@@ -426,11 +389,7 @@ impl Config {
                 bits > target.capacity.bram * target.capacity.bram_bits / 2 && target.capacity.uram > 0,
             ));
         }
-        if self.output.kind == OutputName::Requant {
-            let shift = self.output.shift.shift();
-            let (bits, o) = (self.output.bits.into(), &self.output);
-            hw.requant = Some(Requantized { bits, narrow: o.narrow, rounding: o.rounding, shift, per_row: o.per_row });
-        }
+        hw.requant = (self.output.kind == OutputName::Requant).then(|| self.output.requantized());
         hw
     }
 

@@ -4,7 +4,7 @@
 //! codes, control) the figures are those of synthesized cores; `docs/cost-model.md` says which and how far the sums are off.
 //! `bitlathe synth` gives the figure that counts.
 
-use bitlathe_spec::{Family, Rounding};
+use bitlathe_spec::Family;
 
 use super::control::address_bits;
 use super::decode::{View, direct};
@@ -13,11 +13,10 @@ use super::interface::registers;
 use super::rtl::{Hardware, Style, Tree};
 use crate::parts::carry::{accumulate_lut, adder_lut, implementation, signed_pair_lut, ternary_lut};
 use crate::parts::delay_line::delay_cost;
-use crate::parts::lfsr::lfsr_cost;
 use crate::parts::memory::{block_memory, lut_memory, select_lut};
 use crate::parts::register_file::register_file_cost;
 use crate::parts::replay::replay_cost;
-use crate::parts::requantize::{RequantizeLane, Shift, Tied};
+use crate::parts::requantize::Shift;
 use crate::{Cost, PartCost};
 
 /// One entry a part.
@@ -48,19 +47,7 @@ pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
         entry("register file", 1, register_file_cost(family, &registers(hw))),
     ];
     if let Some(r) = hw.requant {
-        let lane = RequantizeLane {
-            acc_bits: hw.sum_bits(),
-            shift: r.shift,
-            rounding: r.rounding,
-            out_bits: r.bits,
-            narrow: r.narrow,
-            planes: hw.planes,
-            batch: hw.batch,
-        };
-        let mut lanes = lane.cost(family, hw.m_lanes, r.per_row, Tied::Nothing);
-        if r.rounding == Rounding::Stochastic {
-            lanes += lfsr_cost() * hw.m_lanes as f64;
-        }
+        let lanes = r.cost(r.lane(hw.sum_bits(), hw.planes, hw.batch), family, hw.m_lanes);
         out.push(entry("requantizer lane", hw.m_lanes, lanes));
     }
     if let Some((depth, ultra)) = hw.resident {

@@ -1,13 +1,12 @@
 //! Ports, registers, tensors and stream layouts of `ternary-gemm`.
 
-use bitlathe_spec::{Access, DType, DimSpec, Dir, Extent, Field, FieldValue, Interface, Layout, LoopVar, Register};
+use bitlathe_spec::{Access, DType, Dir, Extent, FieldValue, Interface, Layout, LoopVar, Register};
 
 use super::config::Derived;
-use super::rtl::{Hardware, Requantized};
+use super::rtl::Hardware;
 use crate::boundary::{
-    Carry, axis, common_registers, count, counted, element, field, fixed, lane, looped, named, plain, register, size,
+    Carry, axis, common_registers, count, counted, field, fixed, lane, looped, named, plain, register, size,
 };
-use crate::parts::requantize::Shift;
 
 /// Most activation vectors of a job. The hardware counts none of them; the work of the largest job stays below 2^63.
 const T_MAX: u64 = 1 << 24;
@@ -31,7 +30,9 @@ pub fn interface(d: &Derived) -> Interface {
 
 /// What travels over streams, in the order of the ports, then what registers hold.
 fn carries(hw: &Hardware) -> Vec<Carry> {
-    let parameters = hw.requant.iter().flat_map(|r| parameters(hw, r));
+    let parameters = hw.requant.iter().flat_map(|r| r.parameters(&tiles(hw), hw.m_lanes));
+    let of_planes = |c: Carry| if c.name == "mult" && hw.planes == 2 { of_planes(c) } else { c };
+    let parameters = parameters.map(of_planes);
     let (streamed, held): (Vec<Carry>, Vec<Carry>) = parameters.partition(|c| c.stream.is_some());
     [vec![activations(hw), weights(hw)], streamed, vec![outputs(hw)], held].concat()
 }
@@ -99,28 +100,10 @@ fn tiles(hw: &Hardware) -> Vec<LoopVar> {
     vec![looped("pass", "T", hw.batch), looped("tile", "M", hw.m_lanes)]
 }
 
-/// Multiplier, shift and zero point: one lane a row, or one value each.
-fn parameters(hw: &Hardware, r: &Requantized) -> Vec<Carry> {
-    let carry = |name, dtype, range, default, doc, bits| {
-        let axes = vec![axis(&[("tile", hw.m_lanes), ("row", 1)], hw.m_lanes)];
-        let layout = || plain(tiles(hw), vec![lane("row", hw.m_lanes)], bits, axes);
-        let shape: Vec<DimSpec> = vec![if r.per_row { named("M") } else { fixed(1) }];
-        Carry { name, dir: Dir::In, dtype, shape, range, default, doc, stream: r.per_row.then(|| (layout(), false)) }
-    };
-    let mult = carry("mult", DType::U16, (0, 65535), None, "Multiplier of the scale, mult / 2^shift.", 16);
-    let mut out = vec![if hw.planes == 2 { of_planes(mult) } else { mult }];
-    if let Shift::Range(lo, hi) = r.shift {
-        out.push(carry("shift", DType::U8, (lo, hi), None, "Shift of the scale.", 8));
-    }
-    out.push(carry("zp", DType::I8, (-128, 127), Some(0), "Zero point, added after the rounding.", 8));
-    out
-}
-
 fn outputs(hw: &Hardware) -> Carry {
     let (dtype, bits) = match &hw.requant {
         None => (DType::I32, 32),
-        Some(r) if r.bits <= 8 => (DType::I8, r.bits),
-        Some(r) => (DType::I16, r.bits),
+        Some(r) => (r.dtype(), r.bits),
     };
     let axes =
         vec![axis(&[("pass", hw.batch), ("vector", 1)], 1), axis(&[("tile", hw.m_lanes), ("row", 1)], hw.m_lanes)];
@@ -147,8 +130,8 @@ pub fn registers(hw: &Hardware) -> Vec<Register> {
     let mut out = common_registers(&[("weight_error", "An illegal weight code was seen; it counted as zero.")]);
     out.push(register("slabs", 0x08, vec![slabs], "Length of a dot product."));
     out.push(register("tiles", 0x0c, vec![tiles], "Number of outputs."));
-    if let Some(r) = hw.requant.filter(|r| !r.per_row) {
-        out.extend(scales(hw, &r));
+    if let Some(r) = hw.requant {
+        out.extend(r.registers(0x10, hw.planes));
     }
     if hw.resident.is_some() {
         let value = FieldValue::Extent(Extent::Const(1));
@@ -156,30 +139,5 @@ pub fn registers(hw: &Hardware) -> Vec<Register> {
         let reload = field("reload", Access::Trigger, (0, 1), 0, value, doc);
         out.push(register("control", 0x1c, vec![reload], "Starts actions."));
     }
-    out
-}
-
-/// Multipliers, shift and zero point that every row shares.
-fn scales(hw: &Hardware, r: &Requantized) -> Vec<Register> {
-    let mult = |name, plane| vec![element(name, "mult", plane, 65535, "Multiplier.")];
-    let mut out = if hw.planes == 2 {
-        vec![
-            register("scale_0", 0x10, mult("mult_0", 0), "Multiplier of every row of the first plane."),
-            register("scale_1", 0x20, mult("mult_1", 1), "Multiplier of every row of the second plane."),
-        ]
-    } else {
-        vec![register("scale", 0x10, mult("mult", 0), "Multiplier of every row.")]
-    };
-    if let Shift::Range(lo, hi) = r.shift {
-        let shift = element("shift", "shift", 0, hi as u64, "Shift.");
-        let shift = Field { min: lo as u64, reset: lo as u64, ..shift };
-        out.push(register("shift", 0x14, vec![shift], "Shift of every row."));
-    }
-    out.push(register(
-        "zero_point",
-        0x18,
-        vec![element("zp", "zp", 0, 255, "Two's complement.")],
-        "Zero point of every row.",
-    ));
     out
 }

@@ -29,7 +29,6 @@ use schedule::JobSize;
 
 use crate::common::dim;
 use crate::pairwise::Space;
-use crate::parts::requantize::Shift;
 use crate::random::Random;
 use crate::room::Room;
 use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
@@ -251,19 +250,9 @@ impl Core for Configured {
             let all = (0..planes).flat_map(|p| (0..t * m).map(move |n| (p, n / m, n % m)));
             return BTreeMap::from([("y".to_owned(), all.map(|(p, i, j)| product(p, i, j)).collect())]);
         };
-        // The scaled sum without rounding and saturation.
-        let scalar = |name: &str, plane: usize, row: usize| {
-            let tensor = job.tensors.get(name)?;
-            let rows = tensor.shape.last().copied().unwrap_or(1).max(1);
-            tensor.data.get(plane * rows + row % rows).map(|v| *v as f64)
-        };
         let element = |i: usize, j: usize| {
-            let shift = match requant.shift {
-                Shift::Constant(s) => s as f64,
-                Shift::Range(..) => scalar("shift", 0, j).unwrap_or(0.0),
-            };
-            let sum: f64 = (0..planes).map(|p| product(p, i, j) * scalar("mult", p, j).unwrap_or(0.0)).sum();
-            sum / shift.exp2() + scalar("zp", 0, j).unwrap_or(0.0)
+            let sums: Vec<f64> = (0..planes).map(|p| product(p, i, j)).collect();
+            requant.real(&job.tensors, j, &sums)
         };
         BTreeMap::from([("y".to_owned(), (0..t * m).map(|n| element(n / m, n % m)).collect())])
     }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bitlathe_hdl::{
-    Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, clog2, concat, lit, sint, uint,
+    Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, clog2, concat, lit, uint,
 };
-use bitlathe_spec::{Family, Interface, Rounding};
+use bitlathe_spec::{Family, Interface};
 
 use super::control::{address_bits, issue_control};
 use super::decode::{CodeTable, View, decoder, direct, legality, view_bits};
@@ -20,10 +20,10 @@ use super::tables::{fill_control, fill_lane, load_control, table_lutram, table_m
 use super::terms::{term_addsub, term_multiply};
 use crate::parts::carry::impl_param;
 use crate::parts::delay_line::delay_line;
-use crate::parts::lfsr;
 use crate::parts::register_file::register_file;
 use crate::parts::replay;
-use crate::parts::requantize::{RequantizeLane, Shift};
+use crate::parts::requantize;
+use crate::requantized::{Lanes, Requantized, Tile};
 
 /// How a weight meets an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,21 +52,6 @@ pub enum Tree {
     Fabric,
     /// Split adders of DSP blocks.
     Dsp,
-}
-
-/// Requantized output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Requantized {
-    /// Bits of an output.
-    pub bits: i64,
-    /// Symmetric saturation.
-    pub narrow: bool,
-    /// Rounding rule.
-    pub rounding: Rounding,
-    /// Constant or run-time shift.
-    pub shift: Shift,
-    /// Parameters come as streams, one lane a row.
-    pub per_row: bool,
 }
 
 /// Every number that the hardware depends on.
@@ -143,11 +128,6 @@ impl Hardware {
     /// The encoding's code table.
     pub fn code(&self) -> CodeTable {
         CodeTable::new(self.encoding)
-    }
-
-    /// Bits of the run-time shift's register.
-    fn shift_bits(&self) -> i64 {
-        self.requant.map_or(1, |r| clog2(r.shift.largest() + 1)).max(1)
     }
 
     /// Codes in a row's slice of a beat.
@@ -336,7 +316,8 @@ impl<'a> Top<'a> {
         let rdata = m.output_wire("reg_rdata_o", uint(32));
         let unit = register_file("register_file", bits, &self.interface.registers);
         let (sw, tw) = ((slabs + 1).clog2(), (tiles + 1).clog2());
-        let scales = [("mult", 16), ("mult_0", 16), ("mult_1", 16), ("shift", hw.shift_bits()), ("zp", 8)];
+        let shift_bits = hw.requant.map_or(1, |r| r.shift_bits());
+        let scales = [("mult", 16), ("mult_0", 16), ("mult_1", 16), ("shift", shift_bits), ("zp", 8)];
         let held = scales.into_iter().filter(|(name, _)| unit.has_port(&format!("{name}_o")));
         let fields = Registers {
             k_slabs: m.wire_later("k_slabs", uint(&sw)),
@@ -797,97 +778,27 @@ impl<'a> Top<'a> {
 
     fn requantized(&self, pipe: &Pipe, en: &Wire, beat: &OutBeat, r: Requantized, regs: &Registers) {
         let (m, hw, p) = (&self.m, self.hw, &self.p);
-        let runtime = matches!(r.shift, Shift::Range(..));
-        let two = hw.planes == 2;
-        let final_plane = beat.plane.clone().unwrap_or_else(|| lit(1, bit()));
+        let lane = r.lane(hw.sum_bits(), hw.planes, hw.batch);
+        let lanes = Lanes { m, ck: &self.ck, en, requant: r, lane, rows: &p.rows, acc: &p.acc };
         let taken = m.wire_later("parameters_taken", bit());
-        let once = if two { m.wire("once_a_tile", &(&*taken & &final_plane)) } else { (*taken).clone() };
-        let mut ok = lit(1, bit());
-        let mut stream = |name: &str, bits: i64, take: &Expr| {
-            let s = m.sink(name, uint(bits * &p.rows), false).take(take);
-            ok = &ok & &s.valid;
-            s.data
-        };
-        let (mult, shift, zp) = if r.per_row {
-            let mult = stream("mult", 16, &taken);
-            let shift = runtime.then(|| stream("shift", 8, &once));
-            (mult, shift, stream("zp", 8, &once))
-        } else {
-            let spread = |name: &str, v: &Expr, n: i64| m.wire(name, &v.repeat(n * &p.rows));
-            let mult = match two {
-                true => m.wire("mult", &final_plane.select(&regs.scale["mult_1"], &regs.scale["mult_0"])),
-                false => (*regs.scale["mult"]).clone(),
-            };
-            let shift = regs.scale.get("shift").map(|s| {
-                let byte = m.wire("shift_byte", &concat(&[&lit(0, uint(8 - hw.shift_bits())), s]));
-                spread("shift_all", &byte, 8)
-            });
-            (spread("mult_all", &mult, 16), shift, spread("zp_all", &regs.scale["zp"], 8))
-        };
+        let field = |name: &str| regs.scale.get(name).map_or_else(|| lit(0, bit()), |w| (**w).clone());
+        let parameters = lanes.parameters(field, &taken, beat.plane.as_ref());
         let y_ready = m.wire_later("y_ready", bit());
-        let last_plane_beat = m.wire("requant_accept", &(&beat.valid & &final_plane));
-        let y_valid = pipe.delay("y_valid", &last_plane_beat, 3, true);
-        let y_last = pipe.delay("y_last", &beat.last, 3, false);
+        let complete = beat.plane.as_ref().map_or_else(|| beat.valid.clone(), |second| &beat.valid & second);
+        let complete = m.wire("requant_accept", &complete);
+        let y_valid = pipe.delay("y_valid", &complete, requantize::LATENCY, true);
+        let y_last = pipe.delay("y_last", &beat.last, requantize::LATENCY, false);
         // Without its parameters a tile waits, and with it everything behind and before: y must not be offered twice.
-        let supplied = m.wire("parameters_ready", &(!&beat.valid | &ok));
+        let supplied = m.wire("parameters_ready", &(!&beat.valid | &parameters.offered));
         en.drive((!&y_valid | &*y_ready) & &supplied);
         let y_valid = m.wire("y_offered", &(&y_valid & &supplied));
         taken.drive(&**en & &beat.valid & &beat.last_vector);
         if !r.per_row {
             m.allow(&taken, "UNUSEDSIGNAL", "parameters are registers");
         }
-        let lane = RequantizeLane {
-            acc_bits: hw.sum_bits(),
-            shift: r.shift,
-            rounding: r.rounding,
-            out_bits: r.bits,
-            narrow: r.narrow,
-            planes: hw.planes,
-            batch: hw.batch,
-        };
-        let unit = lane.unit();
-        let y = m.wire_later("y_data", uint(r.bits * &p.rows));
-        let draw = m.wire("draw", &(&**en & &last_plane_beat));
-        let restart = m.wire("restart", &(&draw & &beat.last));
-        if r.rounding != Rounding::Stochastic {
-            m.allow(&draw, "UNUSEDSIGNAL", "nothing is drawn");
-            m.allow(&restart, "UNUSEDSIGNAL", "nothing is drawn");
-        }
-        m.generate_for("g_requantize", &p.rows, |i| {
-            let sum = m.wire("sum", &beat.tile.lane(i, &p.acc).as_signed());
-            // A wire of its own: Yosys 0.70 fails on a port that takes `$signed` of a whole vector, as with one row.
-            let zero_point = m.wire("zero_point", &zp.lane(i, &Dim::from(8)).as_signed());
-            let mut lane = m
-                .instance("u_lane", &unit)
-                .param("ACC_W", &p.acc)
-                .clock(&self.ck)
-                .input("en_i", en)
-                .input("acc_i", &sum)
-                .input("mult_i", &mult.lane(i, &Dim::from(16)))
-                .input("zp_i", &zero_point);
-            if let Some(s) = &shift {
-                lane = lane.input("shift_i", &s.slice(i * 8, 6));
-            }
-            if two {
-                lane = lane.param("BATCH", &p.batch).input("take_i", &beat.valid).input("add_i", &final_plane);
-            }
-            if r.rounding == Rounding::Stochastic {
-                let state = m.wire_later("random", uint(16));
-                // Seed of lane i: (i + 1) * 0x9e37 modulo 2^16, one where that is zero.
-                let seed = (i + 1) * 0x9e37;
-                m.instance("u_lfsr", &lfsr::lfsr16())
-                    .param("SEED", seed)
-                    .clock(&self.ck)
-                    .input("step_i", &draw)
-                    .input("restart_i", &restart)
-                    .output("state_o", &state)
-                    .done();
-                lane = lane.input("random_i", &state);
-            }
-            let out = m.wire_later("lane_y", sint(r.bits));
-            lane.output("y_o", &out).done();
-            y.drive_lane(i, &Dim::from(r.bits), &out.as_unsigned());
-        });
+        let second = beat.plane.as_ref().map(|second| (second, &p.batch));
+        let tile = Tile { valid: &beat.valid, last: &beat.last, sums: &beat.tile, second };
+        let y = lanes.build(&tile, &parameters);
         m.stream("y", y_valid, (*y).clone(), Some(y_last), y_ready).source("y");
     }
 }

@@ -6,10 +6,10 @@ use bitlathe_golden::ternary::{Inputs, TernaryGemm};
 use bitlathe_spec::{DType, Dims, Job, Tensor};
 
 use super::config::Derived;
-use super::rtl::Requantized;
 use crate::Stimulus;
 use crate::parts::requantize::Shift;
 use crate::random::Random;
+use crate::requantized::Requantized;
 
 const ONE: &str = "K, M and T of 1";
 const LOWEST: &str = "all activations at their minimum, all weights -1, K at its maximum";
@@ -122,13 +122,6 @@ fn columns_within(d: &Derived, m: u64) -> u64 {
     (slabs * hw.k_lanes as u64).min(CORNER_WEIGHTS / (m * planes)).max(1)
 }
 
-/// Smallest shift that a job may use.
-fn smallest_shift(q: Requantized) -> u32 {
-    match q.shift {
-        Shift::Constant(s) | Shift::Range(s, _) => s as u32,
-    }
-}
-
 /// Nonzero weights that a row of K columns can have.
 fn nonzero(d: &Derived, k: u64) -> u64 {
     let whole = |columns: u64| columns - columns / 4;
@@ -144,7 +137,7 @@ fn saturates(d: &Derived, q: Requantized) -> bool {
     let x = (1i128 << (d.hardware.act_bits - 1)) - 1;
     let terms = i128::from(nonzero(d, d.config.shape.k_max.into()) * d.hardware.planes as u64);
     // Beyond the bound by a whole step, so that no rounding rule falls short of it.
-    ((terms * x * 65_535) >> smallest_shift(q)) + 127 > 1i128 << (q.bits - 1)
+    ((terms * x * 65_535) >> q.smallest_shift()) + 127 > 1i128 << (q.bits - 1)
 }
 
 /// All products of one sign, the largest multiplier, the smallest shift, the zero point on the same side.
@@ -154,7 +147,7 @@ fn saturation(d: &Derived, q: Requantized, high: bool, m: u64) -> Stimulus {
     let mut job = job(d, 1, d.config.shape.k_max.into(), m, Values::Highest, 8);
     fill(&mut job, "x", x);
     fill(&mut job, "zp", zero_point);
-    fill(&mut job, "shift", smallest_shift(q).into());
+    fill(&mut job, "shift", q.smallest_shift());
     let bound = (1i64 << (q.bits - 1)) - 1;
     let bound = if high { bound } else { -bound - i64::from(!q.narrow) };
     let [mult, shift, zero_point] = ["mult", "shift", "zp"].map(|n| job.tensors.get(n));
@@ -269,28 +262,11 @@ fn job(d: &Derived, t: u64, k: u64, m: u64, values: Values, seed: u64) -> Job {
         shape.insert(0, 2);
     }
     tensors.insert("w".to_owned(), Tensor::new(DType::I8, shape, w));
-    parameters(d, m as usize, values, &mut r, &mut tensors);
+    if let Some(q) = hw.requant {
+        tensors.extend(q.values(planes as usize, m as usize, values != Values::Random, &mut r));
+    }
     let dims: Dims = [("T", t), ("K", k), ("M", m)].into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
     Job { dims, tensors }
-}
-
-/// Multipliers whose results use the whole output range, and beyond at random.
-fn parameters(d: &Derived, m: usize, values: Values, r: &mut Random, tensors: &mut BTreeMap<String, Tensor>) {
-    let Some(q) = d.hardware.requant else { return };
-    let rows = if q.per_row { m } else { 1 };
-    let mult = if values == Values::Random { 0 } else { 65535 };
-    let planes = d.hardware.planes as usize;
-    let mults = (0..planes * rows)
-        .map(|_| if mult > 0 { mult } else { 1i64 << r.below(17) }.min(65535) - i64::from(r.below(2) == 0))
-        .collect();
-    let shape = if planes == 2 { vec![2, rows] } else { vec![rows] };
-    tensors.insert("mult".into(), Tensor::new(DType::U16, shape, mults));
-    if let Shift::Range(lo, hi) = q.shift {
-        let shifts = (0..rows).map(|_| lo + r.below((hi - lo + 1) as u64) as i64).collect();
-        tensors.insert("shift".into(), Tensor::new(DType::U8, [rows], shifts));
-    }
-    let zps = (0..rows).map(|_| r.below(256) as i64 - 128).collect();
-    tensors.insert("zp".into(), Tensor::new(DType::I8, [rows], zps));
 }
 
 /// Gives every group of four columns inside a slab exactly one zero.
@@ -313,18 +289,14 @@ fn one_zero_in_four(w: &mut [i64], k: usize, slab: usize, r: &mut Random) {
 
 /// The golden model of a configured core.
 pub fn model(d: &Derived) -> TernaryGemm {
-    use bitlathe_golden::rounding::OutputFormat;
     use bitlathe_golden::ternary::{Output, Requant};
     let hw = &d.hardware;
     let output = match &hw.requant {
         None => Output::Int32,
         Some(q) => Output::Requant(Requant {
-            format: OutputFormat { bits: q.bits as u32, narrow: q.narrow },
+            format: q.format(),
             rounding: q.rounding,
-            shift: match q.shift {
-                Shift::Constant(s) => Some(s as u32),
-                Shift::Range(..) => None,
-            },
+            shift: q.constant_shift(),
             m_lanes: hw.m_lanes as usize,
             batch: hw.batch as usize,
         }),

@@ -147,7 +147,7 @@ pub fn walk(stream: &Stream) -> StreamWalk {
 
 /// The number of beats of a job, such as `ceil(T / 2) * ceil(K / 6)`.
 pub fn beats_formula(layout: &Layout) -> String {
-    let factors: Vec<String> = layout.loops.iter().map(|l| l.extent.text()).filter(|t| t != "1").collect();
+    let factors: Vec<String> = layout.factors().iter().map(Extent::text).filter(|t| t != "1").collect();
     if factors.is_empty() { "1".into() } else { factors.join(" * ") }
 }
 

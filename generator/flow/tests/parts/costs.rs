@@ -43,7 +43,10 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         out.push((sum_tree::sum_tree(terms, width), sum_tree::cost(terms, width, FAMILY)));
     }
     for (a, b, p, implementation) in [(27, 18, 46, 1), (27, 24, 52, 0), (27, 35, 63, 0)] {
-        out.push((multiply_add::multiply_add(a, b, p, implementation), multiply_add::cost(a, b, p, FAMILY)));
+        out.push((
+            multiply_add::multiply_add(multiply_add::Form::PlusC, a, b, p, implementation),
+            multiply_add::cost(a, b, p, FAMILY),
+        ));
     }
     out.push((row_walk::row_walk(16, 4096), row_walk::cost(4096, FAMILY)));
     out.push((stream_register::stream_register(32), stream_register::cost(32, FAMILY)));

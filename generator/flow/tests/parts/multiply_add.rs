@@ -1,6 +1,6 @@
-//! Product plus addend: the behavioural form against plain integers, the vendor's form by proof.
+//! Product plus or minus addend: the behavioural form against plain integers, the vendor's form by proof.
 
-use bitlathe_cores::parts::multiply_add::{LATENCY, fitting, multiply_add};
+use bitlathe_cores::parts::multiply_add::{Form, LATENCY, fitting, multiply_add};
 use bitlathe_cores::random::Random;
 use bitlathe_flow::synth::{Circuit, Start, Verdict, prove_equal};
 use bitlathe_spec::SourceFile;
@@ -8,7 +8,13 @@ use bitlathe_spec::SourceFile;
 use super::bench::{Bench, Cycle, Part};
 use super::{printed, tools};
 
-const SHAPES: [(i64, i64, i64); 3] = [(27, 18, 46), (5, 2, 8), (20, 30, 60)];
+const SHAPES: [(Form, i64, i64, i64); 5] = [
+    (Form::PlusC, 27, 18, 46),
+    (Form::PlusC, 5, 2, 8),
+    (Form::PlusC, 20, 30, 60),
+    (Form::MinusC, 15, 6, 22),
+    (Form::FromC, 19, 17, 40),
+];
 
 fn signed(r: &mut Random, bits: i64) -> i64 {
     match r.below(4) {
@@ -22,12 +28,17 @@ fn signed(r: &mut Random, bits: i64) -> i64 {
 fn products_are_exact_and_on_time() {
     let mut r = Random::new(31);
     let parts: Vec<Part> = (SHAPES.iter().enumerate())
-        .map(|(n, s)| Part::new(multiply_add(s.0, s.1, s.2, 0)).renamed(format!("_{n}")))
+        .map(|(n, s)| Part::new(multiply_add(s.0, s.1, s.2, s.3, 0)).renamed(format!("_{n}")))
         .collect();
     let cycles: Vec<Cycle> = (0..1000)
         .map(|_| {
             let go = i64::from(r.below(4) > 0);
-            SHAPES.iter().map(|s| vec![go, signed(&mut r, s.0), signed(&mut r, s.1), signed(&mut r, s.2)]).collect()
+            let inputs = |(form, a, b, c): (Form, i64, i64, i64), r: &mut Random| {
+                let mut inputs = vec![go, signed(r, a), signed(r, b), signed(r, c)];
+                inputs.extend((form == Form::FromC).then(|| r.below(2) as i64));
+                inputs
+            };
+            SHAPES.iter().map(|s| inputs(*s, &mut r)).collect()
         })
         .collect();
     let outputs = Bench::new("multiply_add", &parts).play(&cycles);
@@ -36,10 +47,14 @@ fn products_are_exact_and_on_time() {
     let mut judged = 0;
     for (cycle, now) in cycles.iter().zip(&outputs) {
         if let [.., factors, addend, _] = enabled[..] {
-            for (n, (_, _, bits)) in SHAPES.into_iter().enumerate() {
-                let ([_, a, b, _], [_, _, _, c]) = (&factors[n][..], &addend[n][..]) else { panic!("four inputs") };
-                let p = a.wrapping_mul(*b).wrapping_add(*c);
-                assert_eq!(now[n][0] << (64 - bits), p << (64 - bits), "{a} * {b} + {c} in {bits} bits");
+            for (n, (form, _, _, bits)) in SHAPES.into_iter().enumerate() {
+                let (product, c) = (factors[n][1].wrapping_mul(factors[n][2]), addend[n][3]);
+                let p = match form {
+                    Form::PlusC => product.wrapping_add(c),
+                    Form::MinusC => product.wrapping_sub(c),
+                    Form::FromC => (c * addend[n][4]).wrapping_sub(product),
+                };
+                assert_eq!(now[n][0] << (64 - bits), p << (64 - bits), "{form:?}: {product}, {c} in {bits} bits");
                 judged += 1;
             }
         }
@@ -62,13 +77,13 @@ fn a_block_is_taken_where_it_is_wide_enough() {
 const DRIVEN: &str = "
 module driven #(parameter IMPL = 0) (
   input wire clk_i, input wire en_i, input wire [3:0] a_i, input wire [3:0] b_i, input wire [8:0] c_i,
-  output wire [8:0] p_o
+  input wire keep_i, output wire [8:0] p_o
 );
   reg [1:0] filled_q = 0;
   always @(posedge clk_i) if (en_i && filled_q != 3) filled_q <= filled_q + 1;
   wire [8:0] p;
-  multiply_add #(.A_W(4), .B_W(4), .P_W(9), .IMPL(IMPL)) u_dut (
-    .clk_i(clk_i), .en_i(en_i), .a_i(a_i), .b_i(b_i), .c_i(c_i), .p_o(p));
+  MODULE #(.A_W(4), .B_W(4), .P_W(9), .IMPL(IMPL)) u_dut (
+    .clk_i(clk_i), .en_i(en_i), .a_i(a_i), .b_i(b_i), .c_i(c_i), KEEP .p_o(p));
   assign p_o = filled_q == 3 ? p : 9'd0;
 endmodule
 ";
@@ -80,26 +95,37 @@ fn proof(files: &[SourceFile]) -> Verdict {
     prove_equal(files, circuit(&gold), circuit(&gate), Start::ZeroFor { cycles: 6 }, &tools()).expect("the prover runs")
 }
 
-fn files() -> Vec<SourceFile> {
-    let mut files = printed(&multiply_add(4, 4, 9, 0));
-    files.push(SourceFile { path: "driven.v".into(), text: DRIVEN.into() });
+fn files(form: Form) -> Vec<SourceFile> {
+    let part = multiply_add(form, 4, 4, 9, 0);
+    let keep = if form == Form::FromC { ".keep_i(keep_i)," } else { "" };
+    let text = DRIVEN.replace("MODULE", part.name()).replace("KEEP", keep);
+    let mut files = printed(&part);
+    files.push(SourceFile { path: "driven.v".into(), text });
     files
 }
 
 #[test]
-fn the_vendors_form_equals_the_behavioural_one() {
-    let verdict = proof(&files());
-    assert!(matches!(verdict, Verdict::Proven), "{verdict:?}");
+fn the_vendors_forms_equal_the_behavioural_ones() {
+    for form in [Form::PlusC, Form::MinusC, Form::FromC] {
+        let verdict = proof(&files(form));
+        assert!(matches!(verdict, Verdict::Proven), "{form:?}: {verdict:?}");
+    }
 }
 
 #[test]
 fn a_lost_register_and_a_wrong_operand_are_refuted() {
-    for (from, to) in [(".MREG(1)", ".MREG(0)"), (".CEC(en_i)", ".CEC(1'b1)"), ("7'd53", "7'd5")] {
-        let mut files = files();
+    for (form, from, to) in [
+        (Form::PlusC, ".MREG(1)", ".MREG(0)"),
+        (Form::PlusC, ".CEC(en_i)", ".CEC(1'b1)"),
+        (Form::PlusC, "7'd53", "7'd5"),
+        (Form::MinusC, ".CARRYIN(1'b1)", ".CARRYIN(1'b0)"),
+        (Form::FromC, ".CECTRL(en_i)", ".CECTRL(1'b1)"),
+    ] {
+        let mut files = files(form);
         assert!(files[0].text.contains(from), "{from}\n{}", files[0].text);
         files[0].text = files[0].text.replace(from, to);
         let verdict = proof(&files);
-        assert!(matches!(verdict, Verdict::Refuted(_)), "{from}: {verdict:?}");
+        assert!(matches!(verdict, Verdict::Refuted(_)), "{form:?} {from}: {verdict:?}");
     }
 }
 
@@ -107,7 +133,7 @@ fn a_lost_register_and_a_wrong_operand_are_refuted() {
 /// attribute, and AMD UG579 gives the wider operation mode the older one's meaning where its two new bits are zero.
 #[test]
 fn the_two_vendor_forms_differ_in_three_places() {
-    let files = printed(&multiply_add(25, 18, 48, 1));
+    let files = printed(&multiply_add(Form::PlusC, 25, 18, 48, 1));
     let form = |cell: &str| -> Vec<String> {
         let from = files[0].text.lines().skip_while(|l| !l.contains(&format!("{cell} #("))).skip(1);
         from.take_while(|l| l.trim() != ");").map(|l| l.trim().trim_end_matches(',').to_owned()).collect()

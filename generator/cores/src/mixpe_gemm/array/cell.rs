@@ -8,7 +8,7 @@ use super::{Kernel, Shape, WEIGHT, amd_form, array_impl_param};
 use crate::parts::carry::choice_add;
 
 /// The value with copies of its sign, `to` bits wide.
-pub(super) fn widen(m: &Module, name: &str, v: &Expr, to: &Dim) -> Expr {
+pub(in crate::mixpe_gemm) fn widen(m: &Module, name: &str, v: &Expr, to: &Dim) -> Expr {
     let wide = m.wire(name, &concat(&[&v.msb().repeat(to), v]));
     m.allow(&wide, "UNUSEDSIGNAL", "copies of the sign");
     wide.slice(0, to)

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Module, Unit, concat, lit, uint};
+use bitlathe_spec::Family;
 
 use super::cell::{Ports, widen};
 use super::{Kernel, Place, Shape, Table, WEIGHT, amd_form, array_impl_param, product_table, whole_foot};
+use crate::parts::carry::implementation;
 use crate::parts::dsp_mac::{self, ACT_BITS, SUM_BITS, WEIGHT_BITS, dsp_mac};
 
 /// The kernel.
@@ -17,6 +19,9 @@ impl Kernel for Dsp {
     }
     fn about(&self) -> &'static str {
         "One DSP block a cell, sums on the cascade"
+    }
+    fn exists_on(&self, family: Family) -> bool {
+        implementation(family) != 0
     }
     fn lane_bits(&self, _: &Dim, _: &Dim) -> Dim {
         SUM_BITS.into()

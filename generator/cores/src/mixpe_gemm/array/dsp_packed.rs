@@ -6,9 +6,11 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
+use bitlathe_spec::Family;
 
 use super::dsp::{direct_table, dsp_cell};
 use super::{Kernel, Place, Shape, Table, WEIGHT};
+use crate::parts::carry::implementation;
 use crate::parts::dsp_mac::{self, SUM_BITS, WEIGHT_BITS};
 
 /// The kernel.
@@ -29,6 +31,9 @@ impl Kernel for DspPacked {
     }
     fn cols_a_cell(&self) -> i64 {
         2
+    }
+    fn exists_on(&self, family: Family) -> bool {
+        implementation(family) != 0
     }
     fn lane_bits(&self, _: &Dim, _: &Dim) -> Dim {
         SUM_BITS.into()

@@ -23,10 +23,11 @@ mod shift_add;
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
 use bitlathe_spec::Family;
 
 use crate::parts::carry::{ECP5_FORM, implementation};
+pub(super) use cell::widen;
 use segment::{Segment, skew};
 
 /// Rows that share a column foot.
@@ -43,6 +44,10 @@ pub trait Kernel: Sync {
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn about(&self) -> &'static str;
+    /// Whether a family has what the cell is made of.
+    fn exists_on(&self, _family: Family) -> bool {
+        true
+    }
     /// Whether activations may have so many bits.
     fn takes(&self, _act_bits: i64) -> bool {
         true
@@ -84,6 +89,12 @@ pub trait Kernel: Sync {
     /// Cycles through the foot.
     fn foot_latency(&self) -> i64 {
         0
+    }
+}
+
+impl std::fmt::Debug for dyn Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -149,7 +160,7 @@ pub fn array_implementation(family: Family) -> i64 {
 }
 
 /// The `IMPL` parameter of the array and of what it is made of.
-fn array_impl_param(m: &Module, value: i64) -> Dim {
+pub fn array_impl_param(m: &Module, value: i64) -> Dim {
     m.param("IMPL", value, 0..=ECP5_FORM, "0 behavioural, 1 UltraScale+ cells, 2 7-series cells, 3 ECP5 cells")
 }
 
@@ -173,7 +184,7 @@ pub fn kernels() -> &'static [&'static dyn Kernel] {
 }
 
 /// The array.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Array {
     /// How cells compute.
     pub kernel: &'static dyn Kernel,
@@ -203,14 +214,45 @@ impl Array {
         self.segment().latency() + self.segments() - 1
     }
 
+    /// `IMPL` of the array.
+    pub fn implementation(&self) -> i64 {
+        array_implementation(self.family)
+    }
+
+    /// Bits of a column's sum over so many rows.
+    pub fn sum_width(act: &Dim, rows: &Dim) -> Dim {
+        whole_bits(act, rows)
+    }
+
+    /// Bits of the sum of so many activations.
+    pub fn total_width(act: &Dim, rows: &Dim) -> Dim {
+        act + rows.clog2()
+    }
+
     /// Bits of a column's sum.
     pub fn sum_bits(&self) -> i64 {
-        self.act_bits + clog2(LARGEST * self.rows)
+        Self::sum_width(&self.act_bits.into(), &self.rows.into()).value()
     }
 
     /// Bits of the sum of a row of activations.
     pub fn total_bits(&self) -> i64 {
-        self.act_bits + clog2(self.rows)
+        Self::total_width(&self.act_bits.into(), &self.rows.into()).value()
+    }
+
+    /// Predicted resources.
+    pub fn cost(&self, _family: Family) -> crate::Cost {
+        let cells = (self.rows * self.cols) as f64;
+        let (lut, dsp) = match self.kernel.name() {
+            "shared-pair" => (24.6, 0.0),
+            "shared-3a" => (27.9, 0.0),
+            "planes" => (29.6, 0.0),
+            "shift-add" => (58.1, 0.0),
+            "booth" => (55.9, 0.0),
+            "multiply" => (69.8, 0.0),
+            "dsp" => (1.9, 1.0),
+            _ => (0.9, 0.5),
+        };
+        crate::Cost { dsp: dsp * cells, ..crate::Cost::logic(lut * cells, 0.0) }
     }
 
     /// The module `mixpe_array`.
@@ -320,9 +362,9 @@ impl Joint<'_> {
     fn first(&self, parts: &Expr, total: &Expr) {
         self.m.generate_for("g_first_sum", self.cols, |c| {
             let part = self.m.wire("first_part", &parts.lane(c, &self.part_w));
-            self.joined.drive_lane(c, &self.sum_w, &cell::widen(self.m, "wide_first", &part, &self.sum_w));
+            self.joined.drive_lane(c, &self.sum_w, &widen(self.m, "wide_first", &part, &self.sum_w));
         });
-        let wide = cell::widen(self.m, "wide_first_total", total, &self.total_w);
+        let wide = widen(self.m, "wide_first_total", total, &self.total_w);
         self.totals.drive_lane(0, &self.total_w, &wide);
     }
 
@@ -333,12 +375,12 @@ impl Joint<'_> {
             let part = m.wire("later_part", &parts.lane(c, &self.part_w));
             let below = self.joined.lane(i * *cols + c, sum_w);
             let sum_q = ck.reg("sum_q", uint(sum_w));
-            sum_q.next_when(en, below.wrapping_add(cell::widen(m, "wide_later", &part, sum_w)));
+            sum_q.next_when(en, below.wrapping_add(widen(m, "wide_later", &part, sum_w)));
             self.joined.drive_lane((i + 1) * *cols + c, sum_w, &sum_q);
         });
         let total_q = ck.reg("total_q", uint(total_w));
         let below = self.totals.lane(i, total_w);
-        total_q.next_when(en, below.wrapping_add(cell::widen(m, "wide_later_total", total, total_w)));
+        total_q.next_when(en, below.wrapping_add(widen(m, "wide_later_total", total, total_w)));
         self.totals.drive_lane(i + 1, total_w, &total_q);
     }
 }
