@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Module, Unit, bit, uint};
+use bitlathe_hdl::{Dim, Module, Unit, bit, concat, lit, uint};
 
-/// Fewest rows of the array, and so fewest cycles between two tiles: what a row of activations adds to memory must be written
-/// before the same row of the next tile reads it.
+/// Fewest cycles from a row of activations to the same row of the next tile, which reads what the first has written. No tile is
+/// loaded faster, so that the array has at least as many rows.
 pub const LEAST_ROWS: i64 = 4;
 
 /// Bits that count to `max`.
@@ -45,7 +45,7 @@ pub fn tile_walk(w: Walk) -> Rc<Unit> {
     let (tw, kw, mw) = (count_bits(&t_max), count_bits(&k_max), count_bits(&m_max));
     let row_w = t_block.clog2().larger(1);
     let ck = m.clock();
-    let accept = m.input("accept_i", bit());
+    let (en, accept) = (m.input("en_i", bit()), m.input("accept_i", bit()));
     let rows = m.input("rows_i", uint(&tw));
     let k_tiles = m.input("k_tiles_i", uint(&kw));
     let m_tiles = m.input("m_tiles_i", uint(&mw));
@@ -68,6 +68,18 @@ pub fn tile_walk(w: Walk) -> Rc<Unit> {
     let row_last = m.wire("row_last", &last_block.select(&short_end, &whole));
     let ends_tile = m.wire("ends_tile", &(&accept & &row_last));
 
+    m.comment(&format!(
+        "A row meets its sums of the tile before after {LEAST_ROWS} cycles at the earliest: a pause follows shorter blocks"
+    ));
+    let pause = ck.reg("pause_q", uint(LEAST_ROWS - 1)).reset_to(0);
+    let shorter = |than: i64| {
+        let ends: Vec<_> = (0..than).filter(|r| *r < w.t_block).map(|r| row.eq_to(r)).collect();
+        ends.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, bit()))
+    };
+    let needed: Vec<_> = (1..LEAST_ROWS).map(shorter).collect();
+    let needed = m.wire("pause_needed", &concat(&needed.iter().collect::<Vec<_>>()));
+    let counted = concat(&[&lit(0, bit()), &pause.slice(1, LEAST_ROWS - 2)]);
+    pause.next_when(&en, ends_tile.select(&needed, counted));
     m.comment("Tiles along K, in groups, of which the last may be short");
     let next_k = m.wire("next_k", &k_tile.wrapping_add(1));
     let k_last = m.wire("k_last", &next_k.eq_to(&k_tiles));
@@ -89,6 +101,7 @@ pub fn tile_walk(w: Walk) -> Rc<Unit> {
 
     let out = |name: &str, value: &bitlathe_hdl::Expr, doc: &str| m.describe(&m.output(name, value), doc);
     out("row_o", &row, "row within its block");
+    out("pause_o", &pause.bit(0), "the first row of a block must not be accepted");
     out("row_first_o", &row.eq_to(0), "the first row of its block");
     out("row_last_o", &row_last, "the last row of its block");
     out("group_first_o", &of_group.eq_to(0), "its weight tile is the first of a group");

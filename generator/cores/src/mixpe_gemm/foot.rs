@@ -6,10 +6,10 @@ use bitlathe_golden::mixpe::{MAX_SCALE, MAX_ZERO};
 use bitlathe_hdl::{Dim, Expr, Module, RamStyle, Unit, bit, clog2, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
-use super::array::{Array, widen};
+use super::array::{Array, amd_form, array_impl_param, array_implementation, widen};
 use super::hardware::{Hardware, SCALE_BITS, ZERO_BITS};
 use crate::parts::buffer::BLOCK_FROM;
-use crate::parts::carry::{impl_param, implementation};
+use crate::parts::carry::implementation;
 use crate::parts::multiply_add::{Form, fitting, multiply_add};
 
 /// How a memory of one word a row of a block is made: iCE40 has none of look-up tables.
@@ -98,9 +98,9 @@ impl ColumnFoot {
         [self.debt_bits(), clog2(MAX_SCALE + 1) + 1, self.acc_bits]
     }
 
-    /// The form of a product.
-    pub fn form(&self, [a, b, p]: [i64; 3]) -> i64 {
-        fitting(implementation(self.family), a, b, p)
+    /// `IMPL` of a product: the family's own where one block holds it.
+    fn form(&self, [a, b, p]: [i64; 3], imp: &Dim) -> Dim {
+        if fitting(implementation(self.family), a, b, p) == 0 { Dim::from(0) } else { amd_form(imp) }
     }
 
     /// y - (z·A - acc)·S: the debt of a group first, which fits a bit less than what it is owed, then the scale.
@@ -113,9 +113,7 @@ impl ColumnFoot {
         let act = m.param("ACT_W", self.act_bits, 2..=16, "bits of an activation");
         let group = m.param("GROUP", self.group, 1..=256, "activations of a group");
         let acc_w = m.param("ACC_W", self.acc_bits, 8..=64, "bits of an accumulator");
-        let imp = impl_param(&m, self.form(self.zero_product()));
-        let scale_imp =
-            m.param("SCALE_IMPL", self.form(self.scale_product()), 0..=2, "IMPL of the product with the scale");
+        let imp = array_impl_param(&m, array_implementation(self.family));
         let (ck, en) = (m.clock(), m.input("en_i", bit()));
         let sum_w = Array::sum_width(&act, &group);
         let total_w = Array::total_width(&act, &group);
@@ -137,11 +135,12 @@ impl ColumnFoot {
         let difference = m.wire_later("difference", sint(&zero_w));
         m.allow(&difference, "UNUSEDSIGNAL", "copies of the sign");
         let [a, b, p] = self.zero_product();
-        m.instance("u_zero", &multiply_add(Form::MinusC, a, b, p, imp.value()))
+        let form = self.form([a, b, p], &imp);
+        m.instance("u_zero", &multiply_add(Form::MinusC, a, b, p, form.value()))
             .param("A_W", &total_w)
             .param("B_W", ZERO_BITS + 1)
             .param("P_W", &zero_w)
-            .param("IMPL", &imp)
+            .param("IMPL", form)
             .clock(&ck)
             .input("en_i", &en)
             .input("a_i", &total)
@@ -154,11 +153,12 @@ impl ColumnFoot {
         let debt = m.wire("debt", &difference.slice(0, &debt_w));
         let y = m.wire_later("y", sint(&acc_w));
         let [a, b, p] = self.scale_product();
-        m.instance("u_scale", &multiply_add(Form::FromC, a, b, p, scale_imp.value()))
+        let form = self.form([a, b, p], &imp);
+        m.instance("u_scale", &multiply_add(Form::FromC, a, b, p, form.value()))
             .param("A_W", &debt_w)
             .param("B_W", SCALE_BITS + 1)
             .param("P_W", &acc_w)
-            .param("IMPL", &scale_imp)
+            .param("IMPL", form)
             .clock(&ck)
             .input("en_i", &en)
             .input("a_i", &debt)

@@ -163,9 +163,9 @@ impl<'a> Top<'a> {
             .output("full_o", &full)
             .done();
         m.comment("Activations: a row enters whole; the first of a block waits for its weight tile");
-        let [x_ready, accept, row_first] = ["x_ready", "accept", "row_first"].map(|n| self.wire(n, 1));
+        let [x_ready, accept, row_first, pause] = ["x_ready", "accept", "row_first", "pause"].map(|n| self.wire(n, 1));
         let x = m.sink("x", uint(&self.rows * &self.act), false).take(&x_ready);
-        x_ready.drive(&*self.en & (!&*row_first | &*full));
+        x_ready.drive(&*self.en & (!&*row_first | (&*full & !&*pause)));
         accept.drive(&x.valid & &*x_ready);
         swap.drive(&*accept & &*row_first);
         let row = self.wire("row", self.t_block.clog2().larger(1));
@@ -179,11 +179,13 @@ impl<'a> Top<'a> {
             .param("M_TILES_MAX", m_tiles)
             .param("TILES_A_GROUP", self.group.div(&self.rows))
             .clock(&self.ck)
+            .input("en_i", &self.en)
             .input("accept_i", &accept)
             .input("rows_i", &field("t_rows"))
             .input("k_tiles_i", &field("k_tiles"))
             .input("m_tiles_i", &field("m_tiles"))
             .output("row_o", &row)
+            .output("pause_o", &pause)
             .output("row_first_o", &row_first);
         for (name, wire) in names.iter().zip(&flags) {
             i = i.output(&format!("{name}_o"), wire);
@@ -287,8 +289,7 @@ impl<'a> Top<'a> {
                 .param("ACT_W", &self.act)
                 .param("GROUP", &self.group)
                 .param("ACC_W", &self.acc)
-                .param("IMPL", foot.form(foot.zero_product()))
-                .param("SCALE_IMPL", foot.form(foot.scale_product()))
+                .param("IMPL", &self.imp)
                 .clock(&self.ck)
                 .input("en_i", &self.en)
                 .input("acc_i", &sums.columns.lane(c, &sum_w))

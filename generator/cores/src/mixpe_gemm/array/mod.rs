@@ -165,7 +165,7 @@ pub fn array_impl_param(m: &Module, value: i64) -> Dim {
 }
 
 /// `IMPL` for macros that have no form for ECP5.
-fn amd_form(imp: &Dim) -> Dim {
+pub(super) fn amd_form(imp: &Dim) -> Dim {
     Dim::from(0).when(imp.eq_to(ECP5_FORM), imp)
 }
 
