@@ -127,11 +127,13 @@ impl ColumnFoot {
         m.describe(&total, "signed; sum of a over the group");
         m.describe(&partial, "signed; sum over the groups before");
 
+        // Wires of their own: Yosys 0.70 fails on a port that takes `$signed` of a whole vector.
+        let signed = |name: &str, v: &Expr| m.wire(name, &v.as_signed());
         m.comment("What the zero point takes off, less what there is: z * A - acc. Negated it may need a bit more.");
         let zero_w = m.localparam("ZERO_W", &total_w + ZERO_BITS + 2);
         let acc_q = ck.reg("acc_q", uint(&sum_w));
         acc_q.next_when(&en, &acc);
-        let wide_acc = widen(&m, "wide_acc", &acc_q, &zero_w);
+        let owed = signed("owed", &widen(&m, "wide_acc", &acc_q, &zero_w));
         let difference = m.wire_later("difference", sint(&zero_w));
         m.allow(&difference, "UNUSEDSIGNAL", "copies of the sign");
         let [a, b, p] = self.zero_product();
@@ -143,14 +145,14 @@ impl ColumnFoot {
             .param("IMPL", form)
             .clock(&ck)
             .input("en_i", &en)
-            .input("a_i", &total)
-            .input("b_i", &concat(&[&lit(0, bit()), &z]))
-            .input("c_i", &wide_acc)
+            .input("a_i", &signed("activations", &total))
+            .input("b_i", &signed("zero", &concat(&[&lit(0, bit()), &z])))
+            .input("c_i", &owed)
             .output("p_o", &difference)
             .done();
         m.comment("The scale");
         let debt_w = m.localparam("DEBT_W", &total_w + clog2(MAX_ZERO));
-        let debt = m.wire("debt", &difference.slice(0, &debt_w));
+        let debt = signed("debt", &difference.slice(0, &debt_w));
         let y = m.wire_later("y", sint(&acc_w));
         let [a, b, p] = self.scale_product();
         let form = self.form([a, b, p], &imp);
@@ -162,8 +164,8 @@ impl ColumnFoot {
             .clock(&ck)
             .input("en_i", &en)
             .input("a_i", &debt)
-            .input("b_i", &concat(&[&lit(0, bit()), &s]))
-            .input("c_i", &partial)
+            .input("b_i", &signed("scale", &concat(&[&lit(0, bit()), &s])))
+            .input("c_i", &signed("sum_before", &partial))
             .input("keep_i", &keep)
             .output("p_o", &y)
             .done();
