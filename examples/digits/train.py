@@ -1,7 +1,8 @@
 """Trains the two-layer ternary network of this example and writes weights.safetensors; numpy alone, a few seconds.
 
 Quantization-aware: the forward pass is the integer arithmetic of the core, the backward pass goes straight through
-rounding and ternarization, and Adam moves the float weights behind the ternary ones.
+rounding and ternarization, and Adam moves the float weights behind the ternary ones. `--weights float` keeps the
+weights as they are and writes them as real numbers, for cores whose weights have more bits.
 """
 
 import argparse
@@ -41,9 +42,13 @@ class Settings:
 
 
 class Network:
-    """Float weights, a logarithm of the scale of each hidden row, and one of the softmax temperature."""
+    """Float weights, a logarithm of the scale of each hidden row, and one of the softmax temperature.
 
-    def __init__(self, settings, rng):
+    `rounded` makes of the float weights those that the network computes with.
+    """
+
+    def __init__(self, settings, rng, rounded):
+        self.rounded = rounded
         inputs = dataset.activations(np.zeros((1, 64))).shape[1]
         self.w1 = rng.normal(0, 0.1, (settings.hidden, inputs))
         self.w2 = rng.normal(0, 0.1, (CLASSES, settings.hidden))
@@ -62,9 +67,9 @@ class Network:
 
         float64 holds every integer here exactly, |acc · mult| < 2^53, so h and the logits are those of the core.
         """
-        scaled = (x @ ternary(self.w1).T) * self.mult() / 2**reference.SHIFT
+        scaled = (x @ self.rounded(self.w1).T) * self.mult() / 2**reference.SHIFT
         h = np.clip(np.rint(scaled) + ZERO_POINT, -128, 127)
-        return scaled, h, h @ ternary(self.w2).T
+        return scaled, h, h @ self.rounded(self.w2).T
 
     def gradients(self, x, target):
         """The loss of a batch and its gradient for each parameter, in their order."""
@@ -77,7 +82,7 @@ class Network:
         d_z = (np.exp(log_p) - target) / len(x)
         d_logits = d_z * temperature
         inside = (scaled + ZERO_POINT > -128) & (scaled + ZERO_POINT < 127)
-        d_scaled = (d_logits @ ternary(self.w2)) * inside
+        d_scaled = (d_logits @ self.rounded(self.w2)) * inside
         return -(target * log_p).sum() / len(x), [
             (d_scaled * scale).T @ x,
             d_logits.T @ h,
@@ -93,6 +98,11 @@ class Network:
             "zp1": np.array([ZERO_POINT], np.int8),
             "w2": ternary(self.w2).astype(np.int8),
         }
+
+    def real_tensors(self):
+        """The weights as real numbers; the scales of the hidden rows are in those of layer 1."""
+        scale = self.mult() / 2**reference.SHIFT
+        return {"w1": (self.w1 * scale[:, None]).astype(np.float16), "w2": self.w2.astype(np.float16)}
 
 
 class Adam:
@@ -117,6 +127,11 @@ def ternary(w):
     return np.clip(np.rint(w / np.abs(w).mean()), -1, 1)
 
 
+def kept(w):
+    """The weights themselves."""
+    return w
+
+
 def warp(images, settings, rng):
     """Images [N, 8, 8], each turned, sheared, stretched and displaced a little, sampled bilinearly, zero outside."""
     n = len(images)
@@ -139,10 +154,10 @@ def warp(images, settings, rng):
     return upper * (1 - bottom) + lower * bottom
 
 
-def train(pixels, labels, settings, progress=None):
+def train(pixels, labels, settings, rounded=ternary, progress=None):
     """A network trained on pixels [N, 64] in 0..16 and labels [N]; the same on every run."""
     rng = np.random.default_rng(settings.seed)
-    network = Network(settings, rng)
+    network = Network(settings, rng, rounded)
     rates = [settings.weight_rate] * 2 + [settings.scale_rate] * 2
     adam = Adam(network.parameters(), rates)
     images = pixels.reshape(-1, 8, 8).astype(np.float64)
@@ -170,9 +185,16 @@ def integer_logits(tensors, pixels):
     return reference.layer2(h, tensors["w2"])
 
 
-def accuracy(tensors, pixels, labels):
-    """Share of right answers in exact integer arithmetic."""
-    return float((integer_logits(tensors, pixels).argmax(axis=1) == labels).mean())
+def real_logits(tensors, pixels):
+    """The logits with real weights; the hidden values are int8 all the same."""
+    w1, w2 = (tensors[name].astype(np.float64) for name in ("w1", "w2"))
+    h = np.clip(np.rint(dataset.activations(pixels) @ w1.T) + ZERO_POINT, -128, 127)
+    return h @ w2.T
+
+
+def accuracy(tensors, pixels, labels, logits=integer_logits):
+    """Share of right answers, by default in exact integer arithmetic."""
+    return float((logits(tensors, pixels).argmax(axis=1) == labels).mean())
 
 
 def cross_validate(pixels, labels, settings):
@@ -187,9 +209,10 @@ def cross_validate(pixels, labels, settings):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Train the digits network and write its ternary weights.")
+    parser = argparse.ArgumentParser(description="Train the digits network and write its weights.")
     parser.add_argument("--out", default=weightfile.FILE, help="file to write (default: %(default)s)")
     parser.add_argument("--folds", action="store_true", help="cross-validate within the training images, write nothing")
+    parser.add_argument("--weights", choices=("ternary", "float"), default="ternary", help="default: %(default)s")
     arguments = parser.parse_args()
     settings = Settings()
     pixels, labels = dataset.load()
@@ -197,23 +220,25 @@ def main():
     if arguments.folds:
         cross_validate(pixels[train_rows], labels[train_rows], settings)
         return 0
-    network = train(pixels[train_rows], labels[train_rows], settings, print)
-    tensors = network.tensors()
+    real = arguments.weights == "float"
+    rounded, logits = (kept, real_logits) if real else (ternary, integer_logits)
+    network = train(pixels[train_rows], labels[train_rows], settings, rounded, print)
+    tensors = network.real_tensors() if real else network.tensors()
     _, _, trained_logits = network.forward(dataset.activations(pixels).astype(np.float64))
-    if not np.array_equal(trained_logits, integer_logits(tensors, pixels)):
+    if not real and not np.array_equal(trained_logits, integer_logits(tensors, pixels)):
         print("train: the logits of the training arithmetic differ from the integer arithmetic", file=sys.stderr)
         return 1
     scores = {
-        "train_accuracy": accuracy(tensors, pixels[train_rows], labels[train_rows]),
-        "test_accuracy": accuracy(tensors, pixels[test_rows], labels[test_rows]),
+        "train_accuracy": accuracy(tensors, pixels[train_rows], labels[train_rows], logits),
+        "test_accuracy": accuracy(tensors, pixels[test_rows], labels[test_rows], logits),
     }
     metadata = {name: f"{score:.4f}" for name, score in scores.items()}
     metadata |= {
         "seed": str(settings.seed),
         "split": f"first {len(train_rows)} images train, last {len(test_rows)} test",
-        "shift1": str(reference.SHIFT),
-        "rounding": "half-even",
     }
+    if not real:
+        metadata |= {"shift1": str(reference.SHIFT), "rounding": "half-even"}
     weightfile.write(arguments.out, tensors, metadata)
     print(f"train {metadata['train_accuracy']}, test {metadata['test_accuracy']}; wrote {arguments.out}")
     return 0

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-DTYPES = {"I8": np.dtype("int8"), "U16": np.dtype("<u2")}
+DTYPES = {"I8": np.dtype("int8"), "U16": np.dtype("<u2"), "F16": np.dtype("<f2")}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 FILE = Path(__file__).with_name("weights.safetensors")
 
 
 def write(path, tensors, metadata):
-    """Writes int8 and uint16 arrays by name and a dict of strings."""
+    """Writes int8, uint16 and float16 arrays by name and a dict of strings."""
     header, body = {"__metadata__": metadata}, b""
     # Wide elements first, so that every tensor is aligned to its element.
     for name, array in sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])):
