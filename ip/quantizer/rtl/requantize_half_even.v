@@ -8,7 +8,7 @@
 `default_nettype none
 
 module requantize_half_even #(
-  // bits of the accumulator; 4 to 40
+  // bits of the accumulator; 4 to 64
   parameter ACC_W = 17,
   // bits of the output; 2 to 16
   parameter OUT_W = 8,
@@ -91,8 +91,8 @@ module requantize_half_even #(
 
   // Illegal parameters stop elaboration here: the modules named below do not exist.
   generate
-    if (ACC_W < 4 || ACC_W > 40) begin : g_legal_acc_w
-      ACC_W_must_be_4_to_40 u_illegal ();
+    if (ACC_W < 4 || ACC_W > 64) begin : g_legal_acc_w
+      ACC_W_must_be_4_to_64 u_illegal ();
     end
     if (OUT_W < 2 || OUT_W > 16) begin : g_legal_out_w
       OUT_W_must_be_2_to_16 u_illegal ();

@@ -101,7 +101,7 @@ fn auto() -> String {
 
 /// Activations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct ActTable {
     /// Bits of an activation: 8 or 16.
     #[schemars(extend("enum" = [8, 16]))]
@@ -116,7 +116,7 @@ impl Default for ActTable {
 
 /// Weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct WeightsTable {
     /// Columns of the weight matrix that share a zero point and a scale: 32, 64 or 128.
     #[schemars(extend("enum" = [32, 64, 128]))]

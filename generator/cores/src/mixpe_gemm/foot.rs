@@ -129,7 +129,9 @@ impl ColumnFoot {
 
         // Wires of their own: Yosys 0.70 fails on a port that takes `$signed` of a whole vector.
         let signed = |name: &str, v: &Expr| m.wire(name, &v.as_signed());
-        m.comment("What the zero point takes off, less what there is: z * A - acc. Negated it may need a bit more.");
+        m.comment(
+            "What the zero point takes off, less what there is: z * A - acc, which needs a bit less than its opposite",
+        );
         let zero_w = m.localparam("ZERO_W", &total_w + ZERO_BITS + 2);
         let acc_q = ck.reg("acc_q", uint(&sum_w));
         acc_q.next_when(&en, &acc);

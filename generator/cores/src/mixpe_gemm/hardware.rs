@@ -50,6 +50,12 @@ impl Hardware {
         self.group / self.array.rows
     }
 
+    /// Most groups of a row.
+    pub fn groups_max(&self) -> i64 {
+        let each = self.tiles_a_group();
+        (self.k_tiles_max + each - 1) / each
+    }
+
     /// Bits of a column's sum of a·u over a group.
     pub fn group_bits(&self) -> i64 {
         Array { rows: self.group, ..self.array }.sum_bits()

@@ -81,6 +81,8 @@ struct Row {
 struct Sums {
     columns: Expr,
     total: Expr,
+    /// Row of the block.
+    row: Expr,
 }
 
 /// Rows whose group ends, by the stages that they pass.
@@ -219,11 +221,12 @@ impl<'a> Top<'a> {
             .output("sums_o", &sums)
             .output("total_o", &total)
             .done();
+        let latency = hw.array_latency();
         if !hw.adds_tiles() {
             m.allow(&r.group_first, "UNUSEDSIGNAL", "every tile is a group");
-            return Sums { columns: (*sums).clone(), total: (*total).clone() };
+            let row = self.delay("row", &r.row, latency);
+            return Sums { columns: (*sums).clone(), total: (*total).clone(), row };
         }
-        let latency = hw.array_latency();
         let waits = m.wire("waits", &(&r.accept & !&r.group_end));
         let keep = self.delay("keep", &!&r.group_first, latency);
         let read_row = self.delay("read_row", &r.row, latency - 1);
@@ -248,7 +251,7 @@ impl<'a> Top<'a> {
             .output("sums_o", &columns)
             .output("total_o", &group_total)
             .done();
-        Sums { columns: (*columns).clone(), total: (*group_total).clone() }
+        Sums { columns: (*columns).clone(), total: (*group_total).clone(), row: write_row }
     }
 
     /// Where a row ends its group, at the stages where something is done about it.
@@ -279,7 +282,7 @@ impl<'a> Top<'a> {
         let (s, s_there) = self.parameters("s", SCALE_BITS, &ends.scale, &scale_last);
         m.allow(&z, "UNUSEDSIGNAL", "a zero point has five bits");
         let y = self.wire("sums", &self.cols * &self.acc);
-        let (partial, keep) = self.partial(r, ends, &y);
+        let (partial, keep) = self.partial(r, &sums.row, ends, &y);
         let foot = hw.foot();
         let unit = foot.unit();
         let (sum_w, zero_lane, scale) =
@@ -304,13 +307,18 @@ impl<'a> Top<'a> {
         ((*y).clone(), m.wire("parameters_there", &(z_there & s_there)))
     }
 
-    /// Sums over the groups before, a cycle after the scale, and whether they count.
-    fn partial(&self, r: &Row, ends: &Ends, y: &Wire) -> (Expr, Expr) {
+    /// Sums over the groups before, a cycle after the scale, and whether they count. `row` is that of the zero point's stage.
+    fn partial(&self, r: &Row, row: &Expr, ends: &Ends, y: &Wire) -> (Expr, Expr) {
         let (m, hw) = (&self.m, self.hw);
         let word = &self.cols * &self.acc;
+        if hw.groups_max() == 1 {
+            m.allow(row, "UNUSEDSIGNAL", "one group is all");
+            m.allow(&r.sum_first, "UNUSEDSIGNAL", "one group is all");
+            return (lit(0, uint(word)), lit(0, bit()));
+        }
         m.comment("Sums over groups wait in memory; the last group's leave");
         let at = hw.scale_stage();
-        let read_row = self.delay("sum_read_row", &r.row, at);
+        let read_row = self.delay("sum_read_row", row, at - hw.zero_stage());
         let write_row = self.delay("sum_write_row", &read_row, hw.sum_stage() - at);
         let style = memory_style(hw.t_block, hw.array.family);
         let mem = m.memory("accumulators", &word, &self.t_block, style, "a row of a block: the sums of its columns");

@@ -81,6 +81,8 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
         make("zero", (2, k.min(rows), m.min(cols)), Values::Same([0; 4]), &[ZERO], 5),
         make("ragged", (3, ragged_k, ragged_m(cols, m)), Values::Random, ragged, 6),
         make("blocks", (block + 1, k.min(2 * rows), some), Values::Random, &[BLOCKS, SHORT_BLOCK], 7),
+        // Outputs of a tile leave while the next tile's rows meet their zero points and scales.
+        make("one tile deep", (block.min(24), k.min(rows), m.min(4 * cols)), Values::Random, &[], 12),
         make("largest", (1, k.min(rows), wide), Values::Random, if wide == m { &[LARGEST_M] } else { &[] }, 8),
     ];
     if wide < m {

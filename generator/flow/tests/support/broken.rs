@@ -24,7 +24,7 @@ pub fn broken(core: &dyn Core, file: &str, from: &str, to: &str) -> String {
         let (command, waves) = ("verify".to_string(), waves.map(Path::to_path_buf));
         let options = VerifyOptions { jobs, seed, threads: Some(2), command, waves };
         let report = verify(core, &simulator, &options, &|_, _| ()).expect("runs");
-        assert!(!report.passed(), "the broken core passed");
+        assert!(!report.passed(), "{file}: `{to}` for `{from}` goes unseen");
         report.failures.into_iter().next().expect("a failure")
     };
     let failure = first_failure(2, 3, Some(folder.path()));
