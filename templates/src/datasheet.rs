@@ -253,8 +253,8 @@ pub struct FitRow {
 
 /// What one synthesis run measured.
 pub struct MeasuredTable {
-    /// Flow, such as `xcup`.
-    pub flow: String,
+    /// What was measured, such as `flow xcup` or `flow ecp5, module mixpe_array, array.kernel=multiply`.
+    pub subject: String,
     /// Tools and their versions.
     pub tools: String,
     /// The command that repeats it.

@@ -228,8 +228,9 @@ pub trait Core: Send + Sync {
             sum
         })
     }
-    /// Whether synthesis may put multipliers of the Verilog into DSP blocks, beside those that the core instantiates.
-    fn infers_dsp(&self, family: Family) -> bool {
+    /// Whether synthesis of a module, the top or one below it, may put multipliers of the Verilog into DSP blocks, beside those that it
+    /// instantiates.
+    fn infers_dsp(&self, family: Family, _module: &str) -> bool {
         self.cost(family).iter().any(|part| part.cost.dsp > 0.0)
     }
     /// Ranges proven at generation.

@@ -44,6 +44,6 @@ pub fn judge(core: &dyn Core, tools: &Tools) -> Result<Prediction, PredictionErr
     let family = core.target().family;
     let rtl = generate::print(core)?;
     let top = core.interface().top;
-    let request = SynthRequest { nodsp: !core.infers_dsp(family), ..SynthRequest::new(&rtl.files, &top, family) };
+    let request = SynthRequest { nodsp: !core.infers_dsp(family, &top), ..SynthRequest::new(&rtl.files, &top, family) };
     Ok(Prediction { predicted: core.whole_cost(family), measured: synthesize(&request, tools)?.cost() })
 }

@@ -29,7 +29,7 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     let request = SynthRequest {
         module: args.module.as_deref(),
         parameters: &parameters,
-        nodsp: !core.infers_dsp(family),
+        nodsp: !core.infers_dsp(family, args.module.as_deref().unwrap_or(&top)),
         work_dir: args.out.as_deref(),
         route: (Flow::of(family).routes && !args.no_route).then_some(ROUTE),
         ..SynthRequest::new(&rtl.files, &top, family)
@@ -37,7 +37,8 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     let spinner = context.progress.spinner(format!("synthesizing for {}", family.name()));
     let report = synthesize(&request, &Tools::discover()?).map_err(|e| explain(e, request.route.is_some()))?;
     spinner.finish_and_clear();
-    let measured = Measured { core, report, family, predicted: cost, whole: args.module.is_none() };
+    let measured =
+        Measured { core, report, family, predicted: cost, module: args.module.as_deref(), set: &context.common.set };
     let exit = if measured.lacking().is_empty() { Exit::Success } else { Exit::No };
     let done = Done::new(measured.text(), measured.json());
     Ok(Done { exit, ..done })
@@ -59,14 +60,20 @@ struct Measured<'a> {
     report: SynthReport,
     family: Family,
     predicted: Cost,
-    /// Of the whole core rather than of one of its modules.
-    whole: bool,
+    /// The module that was measured, where it is not the whole core.
+    module: Option<&'a str>,
+    /// What the command line changed in the config.
+    set: &'a [String],
 }
 
 impl Measured<'_> {
+    fn whole(&self) -> bool {
+        self.module.is_none()
+    }
+
     /// Resources that the target does not have; known only of the whole core in the target's own family.
     fn lacking(&self) -> Vec<String> {
-        if !self.whole || self.family != self.core.target().family {
+        if !self.whole() || self.family != self.core.target().family {
             return vec![];
         }
         lacking(&self.report.cost(), self.core)
@@ -74,11 +81,15 @@ impl Measured<'_> {
 
     fn lut_per_op(&self) -> Option<f64> {
         let ops = self.core.ops_per_cycle();
-        (self.whole && ops > 0).then(|| self.report.lut as f64 / ops as f64)
+        (self.whole() && ops > 0).then(|| self.report.lut as f64 / ops as f64)
     }
 
     fn json(&self) -> Value {
         let mut object = merge([identity(self.core), serde_json::to_value(&self.report).unwrap_or(Value::Null)]);
+        object["set"] = json!(self.set);
+        if let Some(module) = self.module {
+            object["module"] = json!(module);
+        }
         if let Some(ratio) = self.lut_per_op() {
             let op = self.core.op();
             object[format!("{op}s_per_cycle")] = self.core.ops_per_cycle().into();
@@ -91,8 +102,8 @@ impl Measured<'_> {
 
     fn text(&self) -> String {
         let (r, p) = (&self.report, &self.predicted);
-        let guess = |value: f64| if self.whole { thousands(value.round() as u64) } else { String::new() };
-        let mut rows = vec![row!["", "measured", if self.whole { "predicted" } else { "" }]];
+        let guess = |value: f64| if self.whole() { thousands(value.round() as u64) } else { String::new() };
+        let mut rows = vec![row!["", "measured", if self.whole() { "predicted" } else { "" }]];
         rows.push(row!["LUT sites", thousands(r.lut), guess(p.lut)]);
         rows.push(row!["  of these memory", thousands(r.lutram), guess(p.lutram)]);
         rows.push(row!["flip-flops", thousands(r.ff), guess(p.ff)]);

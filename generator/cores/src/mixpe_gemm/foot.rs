@@ -98,6 +98,12 @@ impl ColumnFoot {
         [self.debt_bits(), clog2(MAX_SCALE + 1) + 1, self.acc_bits]
     }
 
+    /// Whether a product is left to synthesis, as on families without a named block, or where one block is too small.
+    pub fn leaves_product(&self, family: Family) -> bool {
+        let left = |[a, b, p]: [i64; 3]| fitting(implementation(family), a, b, p) == 0;
+        left(self.zero_product()) || left(self.scale_product())
+    }
+
     /// `IMPL` of a product: the family's own where one block holds it.
     fn form(&self, [a, b, p]: [i64; 3], imp: &Dim) -> Dim {
         if fitting(implementation(self.family), a, b, p) == 0 { Dim::from(0) } else { amd_form(imp) }

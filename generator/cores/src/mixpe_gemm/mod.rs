@@ -144,6 +144,14 @@ impl Core for Configured {
         cost::parts(&self.0.hardware, family)
     }
 
+    /// The array multiplies without DSP blocks or names them; zero points, scales and the requantizer leave products to synthesis where
+    /// no block is named.
+    fn infers_dsp(&self, family: Family, module: &str) -> bool {
+        let hw = &self.0.hardware;
+        let in_array = module != hw.top && module.starts_with("mixpe_");
+        !in_array && !hw.array.kernel.leaves_product() && (hw.requant.is_some() || hw.foot().leaves_product(family))
+    }
+
     fn ranges(&self) -> Vec<ProvenRange> {
         about::ranges(&self.0)
     }

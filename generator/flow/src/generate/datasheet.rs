@@ -149,7 +149,7 @@ fn facts(subject: &Subject, parts: &[PartCost], job: &Dims) -> Vec<Fact> {
     let used = utilization(subject, job);
     let label = format!("Utilization at {}", size_text(&subject.interface, job).replace(" = ", "\u{a0}=\u{a0}"));
     facts.push(fact(&label, percent(used), "exact schedule"));
-    for report in &subject.options.synth {
+    for report in subject.options.synth.iter().filter(|r| is_own(r)) {
         if let (Some(flow), Some(lut)) = (text(report, "flow"), number(report, "lut")) {
             facts.push(fact(&format!("LUT, flow {flow}"), figure(lut), "measured: bitlathe synth"));
         }
@@ -364,11 +364,21 @@ fn number(report: &Value, key: &str) -> Option<f64> {
     report.get(key)?.as_f64()
 }
 
-/// A synthesis report beside the prediction for the same family.
+/// What the command line of a report changed in the config.
+fn changes(report: &Value) -> Vec<&str> {
+    report.get("set").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Whether a report is of the whole core as it is here, not of a module or of another choice beside it.
+fn is_own(report: &Value) -> bool {
+    text(report, "module").is_none() && changes(report).is_empty()
+}
+
+/// A synthesis report beside the prediction for the same family, where it is of the same core.
 fn measured(subject: &Subject, report: &Value) -> MeasuredTable {
     let flow = text(report, "flow").unwrap_or("unknown").to_string();
     let family = Family::ALL.into_iter().find(|f| f.name() == flow);
-    let cost = family.map(|f| sum(&subject.core.cost(f)));
+    let cost = family.filter(|_| is_own(report)).map(|f| sum(&subject.core.cost(f)));
     let peak = subject.core.ops_per_cycle().max(1) as f64;
     let per_op = |c: &Cost| c.lut / peak;
     type Predict<'a> = &'a dyn Fn(&Cost) -> f64;
@@ -390,12 +400,17 @@ fn measured(subject: &Subject, report: &Value) -> MeasuredTable {
         let expected = cost.as_ref().zip(predict).map(|(c, p)| p(c));
         Some(measured_row(label, got, expected))
     });
-    MeasuredTable {
-        tools: tools(report),
-        command: format!("bitlathe synth {} --flow {flow}", subject.config_file()),
-        rows: rows.collect(),
-        flow,
+    let (mut of, mut command) =
+        (format!("flow {flow}"), format!("bitlathe synth {} --flow {flow}", subject.config_file()));
+    if let Some(module) = text(report, "module") {
+        of += &format!(", module {module}");
+        command += &format!(" --module {module}");
     }
+    for change in changes(report) {
+        of += &format!(", {change}");
+        command += &format!(" --set {change}");
+    }
+    MeasuredTable { tools: tools(report), command, rows: rows.collect(), subject: of }
 }
 
 fn measured_row(label: &str, got: f64, expected: Option<f64>) -> MeasuredRow {

@@ -120,6 +120,8 @@ fn wide_lanes_with_random_values_extremes_and_ties() {
             (4, Shift::Range(0, 20), 4, false),
             (12 + 3 * n as i64, Shift::Constant(11 + n as i64), 16, true),
             (31, Shift::Range(8, 31), 16, false),
+            (52, Shift::Range(0, 47), 16, false),
+            (48, Shift::Constant(30), 8, false),
         ] {
             lanes.push(lane(acc_bits, shift, rounding, out_bits, narrow));
         }

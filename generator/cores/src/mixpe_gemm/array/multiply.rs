@@ -17,6 +17,9 @@ impl Kernel for Multiply {
     fn about(&self) -> &'static str {
         "The product is left to the synthesis tool"
     }
+    fn leaves_product(&self) -> bool {
+        true
+    }
 
     fn cell(&self, shape: Shape) -> Rc<Unit> {
         LaneCell::product_unit(self, shape, |cell, bits| {
