@@ -12,6 +12,7 @@ pub mod random;
 mod room;
 pub mod softmax;
 pub mod ternary_gemm;
+pub mod wrap;
 
 pub use crate::core::*;
 

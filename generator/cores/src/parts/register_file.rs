@@ -7,11 +7,11 @@ use bitlathe_spec::{Access, Family, Interface, Register};
 
 use crate::Cost;
 
-/// Name of the status field that a refused write sets.
+/// What the name of the status field ends in that a refused write sets.
 pub const CONFIG_ERROR: &str = "config_error";
 
 /// The register file. Ports beside the bus: `<field>_o` for what software writes, `<field>_set_i` for sticky bits,
-/// `<field>_done_i` for triggers, which software sets and the core clears.
+/// `<field>_done_i` for triggers, which software sets and the core clears, `<field>_i` for what only the core changes.
 pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> Rc<Unit> {
     let m = Module::new(name);
     m.doc("Register file. A write of an illegal value is refused and sets config_error; reads are combinational.");
@@ -38,11 +38,12 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
         for f in &r.fields {
             let bits = wdata.slice(i64::from(f.lsb), i64::from(f.width));
             let shown = match f.access {
-                Access::ReadOnly => lit(f.reset as i64, uint(f.width)),
+                Access::ReadOnly if f.min == f.max => lit(f.reset as i64, uint(f.width)),
+                Access::ReadOnly => m.input(&format!("{}_i", f.name), uint(f.width)),
                 Access::WriteOneToClear => {
                     let q = ck.reg(&format!("{}_q", f.name), bit()).reset_to(0);
                     let clear = m.wire(&format!("{}_clear", f.name), &(&hit & &bits));
-                    if f.name == CONFIG_ERROR {
+                    if f.name.ends_with(CONFIG_ERROR) {
                         config_error = Some((q.clone(), clear));
                     } else {
                         let set = m.input(&format!("{}_set_i", f.name), bit());
