@@ -64,8 +64,8 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     // The width follows the largest value, so that a wider core is the same text.
                     let width = (&max + 1).clog2();
                     let q = ck.reg(&format!("{}_q", f.name), uint(&width)).reset_to(f.reset as i64);
-                    let limit = m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
-                    let high = (f.lsb == 0).then(|| wdata.gt(&limit));
+                    let limit = || m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
+                    let high = (f.lsb == 0).then(|| wdata.gt(limit()));
                     let low = (f.min > 0).then(|| wdata.lt(f.min as i64));
                     let outside = any_of(high.into_iter().chain(low).collect(), bit());
                     let bad = m.wire(&format!("{}_illegal", f.name), &outside);

@@ -10,8 +10,8 @@ use bitlathe_hdl::{Checked, Dim, Errors, Expr, InstanceBuilder, Module, Unit, Wi
 use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, AxiLast, AxiStream, CONTROL, WRAPPER_OFFSET};
 use bitlathe_spec::{Access, Dir, Family, Field, Interface, Register};
 
-use super::control::{job_counters, packet_last, soft_reset};
-use super::registers::stalls;
+use super::control::{job_counters, packet_last};
+use super::registers::{RESET, stalls};
 use crate::parts::axi_lite::{self, axi_lite};
 use crate::parts::register_file::{register_file, register_file_cost};
 use crate::parts::stream_register::{self, stream_register};
@@ -66,8 +66,8 @@ struct Resets {
     ports: Expr,
     /// Of the core and what leads to it.
     core: Expr,
-    /// Software asks for the latter.
-    soft: Wire,
+    /// Software holds the latter.
+    soft: Expr,
 }
 
 impl Resets {
@@ -109,11 +109,11 @@ impl<'a> Top<'a> {
         let implementation = implementation.map(|p| self.m.param("IMPL", p.value, p.min..=p.max, &p.doc));
         self.ports();
         self.m.comment("Resets");
-        let soft = self.wire("soft_reset", 1);
         let ports = self.m.wire("port_reset", &!self.input("aresetn"));
+        let soft = self.wire("reset", 1);
         let core = self.m.wire("core_reset", &(&ports | &*soft));
-        let resets = Resets { clk: self.input("aclk"), ports, core, soft };
-        let fields = self.registers(&resets);
+        let resets = Resets { clk: self.input("aclk"), ports, core, soft: (*soft).clone() };
+        let fields = self.registers(&resets, soft);
         let streams = self.axi.streams.iter();
         let watched: Vec<Watched> = streams.map(|s| self.stream(s, &resets, &fields)).collect();
         self.instantiate(&resets, implementation.as_ref());
@@ -160,8 +160,8 @@ impl<'a> Top<'a> {
         self.m.wire_later(name, uint(width))
     }
 
-    /// AXI4-Lite and both register files.
-    fn registers(&mut self, resets: &Resets) -> Fields {
+    /// AXI4-Lite and both register files; drives what holds the core in reset.
+    fn registers(&mut self, resets: &Resets, soft: Wire) -> Fields {
         let m = self.m.clone();
         m.comment("Registers");
         let bits = i64::from(ADDRESS_BITS);
@@ -204,11 +204,11 @@ impl<'a> Top<'a> {
         self.core_outputs.push(("reg_rdata_o".to_owned(), core_rdata.clone()));
         let own_rdata = self.wire("wrapper_rdata", 32);
         rdata.drive((at_core.repeat(32) & &*core_rdata) | &*own_rdata);
-        self.wrapper_registers(resets, [&addr, &write, &wdata, &own_rdata])
+        self.wrapper_registers(resets, soft, [&addr, &write, &wdata, &own_rdata])
     }
 
     /// The wrapper's register file.
-    fn wrapper_registers(&self, resets: &Resets, [addr, write, wdata, rdata]: [&Wire; 4]) -> Fields {
+    fn wrapper_registers(&self, resets: &Resets, soft: Wire, [addr, write, wdata, rdata]: [&Wire; 4]) -> Fields {
         let registers = wrapper_registers(self.axi);
         let unit = register_file(&format!("{}_registers", self.axi.top), ADDRESS_BITS, &registers);
         let mut i = resets.ports(self.m.instance("u_registers", &unit));
@@ -216,7 +216,7 @@ impl<'a> Top<'a> {
         let mut fields = Fields { written: BTreeMap::new(), read: BTreeMap::new() };
         for f in registers.iter().flat_map(|r| &r.fields) {
             if unit.has_port(&format!("{}_o", f.name)) {
-                let wire = self.wire(&f.name, i64::from(f.width));
+                let wire = if f.name == RESET { soft.clone() } else { self.wire(&f.name, i64::from(f.width)) };
                 i = i.output(&format!("{}_o", f.name), &wire);
                 fields.written.insert(f.name.clone(), (*wire).clone());
             }
@@ -255,7 +255,7 @@ impl<'a> Top<'a> {
         i.output("m_valid_o", taken.0).input("m_ready_i", taken.1).output("m_data_o", taken.2)
     }
 
-    /// From the port to the core; a soft reset shuts the port and forgets what is on its way.
+    /// From the port to the core; while software holds it in reset, beats are taken and dropped.
     fn input_stream(&mut self, s: &AxiStream, resets: &Resets) -> Watched {
         let (m, name, bits) = (self.m.clone(), s.stream.as_str(), s.beat_bits as i64);
         let port = |signal: &str| format!("{}_{signal}", s.name);
@@ -272,9 +272,9 @@ impl<'a> Top<'a> {
                 data.slice(0, bits)
             }
         };
-        let offered = m.wire(&named("offered"), &(self.input(&port("tvalid")) & !&*resets.soft));
+        let offered = m.wire(&named("offered"), &(self.input(&port("tvalid")) & !&resets.soft));
         let room = self.wire(&named("room"), 1);
-        self.output(&port("tready")).drive(&*room & !&*resets.soft);
+        self.output(&port("tready")).drive(&*room | &resets.soft);
         let (valid, ready) = (self.wire(&named("valid"), 1), self.wire(&named("ready"), 1));
         let beat = self.wire(&named("beat"), beat_width(s));
         resets.core(self.stream_register(s, [&offered, &packed], &room, (&valid, &ready, &beat))).done();
@@ -287,7 +287,7 @@ impl<'a> Top<'a> {
         Watched { stream: s.clone(), moves: m.wire(&named("moves"), &(&*valid & &*ready)), stalled: &*valid & !&*ready }
     }
 
-    /// From the core to the port, which keeps what it offers through a soft reset.
+    /// From the core to the port, which keeps what it offers while software holds the core in reset.
     fn output_stream(&mut self, s: &AxiStream, resets: &Resets, fields: &Fields) -> Watched {
         let (m, name, bits) = (self.m.clone(), s.stream.as_str(), s.beat_bits as i64);
         let port = |signal: &str| format!("{}_{signal}", s.name);
@@ -307,7 +307,7 @@ impl<'a> Top<'a> {
             }
             _ => self.core_outputs.push((named("last_o"), last.clone())),
         }
-        let offered = m.wire(&named("offered"), &(&*valid & !&*resets.soft));
+        let offered = m.wire(&named("offered"), &(&*valid & !&resets.soft));
         let beat = self.wire(&named("beat"), bits + 1);
         let packed = concat(&[&*last, &*data]);
         let taken = (self.output(&port("tvalid")), &self.input(&port("tready")), &beat);
@@ -337,7 +337,7 @@ impl<'a> Top<'a> {
         i.done();
     }
 
-    /// Soft reset and counters.
+    /// Counters, and what else software reads.
     fn control(&self, resets: &Resets, fields: &Fields, watched: &[Watched]) {
         let m = &self.m;
         let written = |name: &str| fields.written.get(name).unwrap_or_else(|| unreachable!("{name} is written"));
@@ -345,17 +345,9 @@ impl<'a> Top<'a> {
         let of = |dir: Dir| watched.iter().filter(move |w| w.stream.dir == dir);
         let any = |list: Vec<Expr>| list.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, bit()));
 
-        m.comment("Soft reset");
-        let offers = of(Dir::Out).map(|w| (**self.output(&format!("{}_tvalid", w.stream.name))).clone()).collect();
-        let drained = m.wire("drained", &!any(offers));
-        let i = resets.ports(m.instance("u_soft_reset", &soft_reset()));
-        i.input("request_i", written("reset"))
-            .input("drained_i", &drained)
-            .output("reset_o", &resets.soft)
-            .output("done_o", read("reset_done_i"))
-            .done();
-
         m.comment("Counters");
+        let offers = of(Dir::Out).map(|w| (**self.output(&format!("{}_tvalid", w.stream.name))).clone()).collect();
+        read("output_offered_i").drive(any(offers));
         let enters = m.wire("enters", &any(of(Dir::In).map(|w| w.moves.clone()).collect()));
         let leaves = m.wire("leaves", &any(of(Dir::Out).map(|w| w.moves.clone()).collect()));
         let stalled: Vec<&Expr> = watched.iter().rev().map(|w| &w.stalled).collect();

@@ -1,24 +1,8 @@
-//! What a wrapped core has beside its streams and registers: soft reset, counters, the end of a packet.
+//! What a wrapped core has beside its streams and registers: counters, and the end of a packet.
 
 use std::rc::Rc;
 
 use bitlathe_hdl::{Module, Unit, bit, lit, uint};
-
-/// A reset that software asks for. AXI forbids an offered beat to be withdrawn, so it lasts until none is offered.
-pub fn soft_reset() -> Rc<Unit> {
-    let m = Module::new("soft_reset");
-    m.doc(
-        "Reset on request, for one cycle at least. Streams keep offering what they have offered, so it lasts until they\n\
-         are drained.",
-    );
-    let ck = m.clock();
-    let (request, drained) = (m.input("request_i", bit()), m.input("drained_i", bit()));
-    let active = ck.reg("active_q", bit()).reset_to(0);
-    active.next(&request | (&*active & !&drained));
-    m.output("reset_o", &active);
-    m.output("done_o", &(&*active & &drained));
-    m.finish()
-}
 
 /// Cycles from the first input to the latest output, and stalls of each stream.
 pub fn job_counters(streams: i64) -> Rc<Unit> {

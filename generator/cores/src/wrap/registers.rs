@@ -12,6 +12,9 @@ const VERSION: [&str; 3] =
 /// The longest packet that can be counted.
 const LONGEST: u64 = 0x7fff_ffff;
 
+/// Name of the field that holds the core in reset.
+pub const RESET: &str = "reset";
+
 /// A core behind AXI; `config_hash` are the first 32 bits of its config's hash.
 pub fn axi_interface(core: &Interface, config_hash: u32) -> AxiInterface {
     let streams: Vec<AxiStream> = core.streams.iter().map(axi_stream).collect();
@@ -57,9 +60,11 @@ fn wrapper_registers(core: &Interface, streams: &[AxiStream], config_hash: u32) 
     let inputs = constant("input_streams", 0, 8, count(Dir::In), "Streams into the core.");
     let outputs = constant("output_streams", 8, 8, count(Dir::Out), "Streams out of the core.");
     add("capabilities", vec![inputs, outputs], "What is there.");
-    let reset = "Resets the core, its registers and the counters; reads one until no output offers a beat of before.";
-    let control = vec![trigger("reset", 0, reset), trigger("clear_counters", 1, "Zeroes the counters.")];
-    add("control", control, "Control.");
+    let clear = field("clear_counters", Access::Trigger, (0, 1), 0, FieldValue::None, "Zeroes the counters.");
+    let offered = "An output offers a beat; AXI forbids to withdraw it, not even by `reset`.";
+    let offered = flag("output_offered", 1, Access::ReadOnly, offered);
+    let reset = "Holds the core, its registers and the counters in reset; beats that come in are taken and dropped.";
+    add("control", vec![clear, offered, flag(RESET, 2, Access::ReadWrite, reset)], "Control.");
     let cycles = "From the first beat that the core took since they were cleared to the last that it gave, inclusive.";
     add("cycles", vec![counter("cycles", cycles)], "Cycles, modulo 2^32.");
     for s in streams {
@@ -90,8 +95,8 @@ fn constant(name: &str, lsb: u32, width: u32, value: u64, doc: &str) -> Field {
     Field { lsb, width, ..field(name, Access::ReadOnly, (value, value), value, FieldValue::None, doc) }
 }
 
-fn trigger(name: &str, lsb: u32, doc: &str) -> Field {
-    Field { lsb, ..field(name, Access::Trigger, (0, 1), 0, FieldValue::None, doc) }
+fn flag(name: &str, lsb: u32, access: Access, doc: &str) -> Field {
+    Field { lsb, ..field(name, access, (0, 1), 0, FieldValue::None, doc) }
 }
 
 fn counter(name: &str, doc: &str) -> Field {
