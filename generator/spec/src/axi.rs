@@ -41,6 +41,8 @@ pub struct AxiInterface {
     pub streams: Vec<AxiStream>,
     /// The core's registers at their own offsets, then the wrapper's.
     pub registers: Vec<Register>,
+    /// How many of them are the core's.
+    pub core_registers: usize,
 }
 
 /// A port of a wrapped top.
@@ -64,7 +66,7 @@ pub struct AxiPort {
 pub const CONTROL: &str = "s_axi_control";
 /// Bits of an AXI4-Lite address: 4 KiB.
 pub const ADDRESS_BITS: u32 = 12;
-/// Where the wrapper's registers begin; the core's are below.
+/// Where the wrapper's registers begin; the core's are below, and the identification of a core that has none.
 pub const WRAPPER_OFFSET: u32 = 0x800;
 
 impl AxiStream {
@@ -110,6 +112,16 @@ impl AxiStream {
 }
 
 impl AxiInterface {
+    /// The registers in the core.
+    pub fn core_registers(&self) -> &[Register] {
+        &self.registers[..self.core_registers]
+    }
+
+    /// The registers in the wrapper.
+    pub fn wrapper_registers(&self) -> &[Register] {
+        &self.registers[self.core_registers..]
+    }
+
     /// Every port, in the order clock, reset, registers, streams.
     pub fn ports(&self) -> Vec<AxiPort> {
         let single = |name: &str, kind: &str, signal: &str, parameter: String, doc: &str| AxiPort {

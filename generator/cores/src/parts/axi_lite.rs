@@ -15,9 +15,9 @@ use crate::Cost;
 pub fn axi_lite(address_bits: i64) -> Rc<Unit> {
     let m = Module::new("axi_lite");
     m.doc(
-        "AXI4-Lite to a register port, one access at a time. A write first merges its bytes into the word as it reads,\n\
-         so that bytes without a strobe keep their value, and takes effect one cycle later. Accesses of words for which\n\
-         error_i is set are answered with SLVERR and change nothing.",
+        "AXI4-Lite to a register port, one access at a time. A write first merges its bytes into the word as it reads, so \
+         that bytes without a strobe keep their value, and takes effect one cycle later. Accesses for which error_i is \
+         set are answered with SLVERR.",
     );
     let aw = m.param("ADDR_W", address_bits, 3..=32, "bits of a byte address");
     let word_w = &aw - 2;
@@ -86,7 +86,7 @@ pub fn axi_lite(address_bits: i64) -> Rc<Unit> {
     m.output("rdata_o", &rdata_q);
     m.output("rresp_o", &concat(&[&*rerror, &none]));
     m.output("addr_o", &concat(&[&writes.select(&*aw_word, &*ar_word), &lit(0, uint(2))]));
-    m.output("write_o", &(&write & strobes.any() & !&error));
+    m.output("write_o", &(&write & strobes.any()));
     m.output("wdata_o", &data);
     m.finish()
 }

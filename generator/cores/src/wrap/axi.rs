@@ -30,15 +30,10 @@ pub fn cost(axi: &AxiInterface, family: Family) -> Vec<PartCost> {
     let counters = 2.0 + axi.streams.len() as f64;
     vec![
         part("axi_lite", 1, axi_lite::cost(ADDRESS_BITS.into(), family)),
-        part("wrapper registers", 1, register_file_cost(family, &wrapper_registers(axi))),
+        part("wrapper registers", 1, register_file_cost(family, axi.wrapper_registers())),
         part("stream_register", axi.streams.len(), registers),
         part("job_counters", 1, Cost::logic(33.0 * counters, 32.0 * counters + 1.0)),
     ]
-}
-
-/// The registers that the wrapper holds itself.
-fn wrapper_registers(axi: &AxiInterface) -> Vec<Register> {
-    axi.registers.iter().filter(|r| r.offset >= WRAPPER_OFFSET).cloned().collect()
 }
 
 /// Bits of a beat in a stream register: `tlast` above the data, where it means anything.
@@ -66,8 +61,6 @@ struct Resets {
     ports: Expr,
     /// Of the core and what leads to it.
     core: Expr,
-    /// Software holds the latter.
-    soft: Expr,
 }
 
 impl Resets {
@@ -112,7 +105,7 @@ impl<'a> Top<'a> {
         let ports = self.m.wire("port_reset", &!self.input("aresetn"));
         let soft = self.wire("reset", 1);
         let core = self.m.wire("core_reset", &(&ports | &*soft));
-        let resets = Resets { clk: self.input("aclk"), ports, core, soft: (*soft).clone() };
+        let resets = Resets { clk: self.input("aclk"), ports, core };
         let fields = self.registers(&resets, soft);
         let streams = self.axi.streams.iter();
         let watched: Vec<Watched> = streams.map(|s| self.stream(s, &resets, &fields)).collect();
@@ -187,30 +180,31 @@ impl<'a> Top<'a> {
             .done();
 
         let word = m.wire("word", &addr.slice(2, bits - 2));
-        let (own, cores): (Vec<&Register>, Vec<&Register>) =
-            self.axi.registers.iter().partition(|r| r.offset >= WRAPPER_OFFSET);
-        let at_core = m.wire("at_core", &addressed(&word, &cores));
-        hole.drive(!(&at_core | &addressed(&word, &own)));
+        let at_core = m.wire("at_core", &addressed(&word, self.axi.core_registers()));
+        hole.drive(!(&at_core | &addressed(&word, self.axi.wrapper_registers())));
         let lost: Vec<Expr> = self.axi.registers.iter().filter_map(|r| transient(&word, r)).collect();
         keep.drive(!lost.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, uint(32))));
 
-        let core_rdata = self.wire("core_rdata", 32);
-        let core_bits = i64::from(self.interface.address_bits());
-        self.core_inputs.extend([
-            ("reg_write_i".to_owned(), m.wire("core_write", &(&*write & &at_core))),
-            ("reg_addr_i".to_owned(), addr.slice(0, core_bits)),
-            ("reg_wdata_i".to_owned(), (*wdata).clone()),
-        ]);
-        self.core_outputs.push(("reg_rdata_o".to_owned(), core_rdata.clone()));
         let own_rdata = self.wire("wrapper_rdata", 32);
-        rdata.drive((at_core.repeat(32) & &*core_rdata) | &*own_rdata);
+        if self.axi.core_registers().is_empty() {
+            rdata.drive(&*own_rdata);
+        } else {
+            let core_rdata = self.wire("core_rdata", 32);
+            let core_addr = addr.slice(0, i64::from(self.interface.address_bits()));
+            let core_write = m.wire("core_write", &(&*write & &at_core));
+            self.core_inputs.push(("reg_write_i".into(), core_write));
+            self.core_inputs.push(("reg_addr_i".into(), core_addr));
+            self.core_inputs.push(("reg_wdata_i".into(), (*wdata).clone()));
+            self.core_outputs.push(("reg_rdata_o".into(), core_rdata.clone()));
+            rdata.drive((at_core.repeat(32) & &*core_rdata) | &*own_rdata);
+        }
         self.wrapper_registers(resets, soft, [&addr, &write, &wdata, &own_rdata])
     }
 
     /// The wrapper's register file.
     fn wrapper_registers(&self, resets: &Resets, soft: Wire, [addr, write, wdata, rdata]: [&Wire; 4]) -> Fields {
-        let registers = wrapper_registers(self.axi);
-        let unit = register_file(&format!("{}_registers", self.axi.top), ADDRESS_BITS, &registers);
+        let registers = self.axi.wrapper_registers();
+        let unit = register_file(&format!("{}_registers", self.axi.top), ADDRESS_BITS, registers);
         let mut i = resets.ports(self.m.instance("u_registers", &unit));
         i = i.input("write_i", write).input("addr_i", addr).input("wdata_i", wdata).output("rdata_o", rdata);
         let mut fields = Fields { written: BTreeMap::new(), read: BTreeMap::new() };
@@ -272,12 +266,11 @@ impl<'a> Top<'a> {
                 data.slice(0, bits)
             }
         };
-        let offered = m.wire(&named("offered"), &(self.input(&port("tvalid")) & !&resets.soft));
-        let room = self.wire(&named("room"), 1);
-        self.output(&port("tready")).drive(&*room | &resets.soft);
         let (valid, ready) = (self.wire(&named("valid"), 1), self.wire(&named("ready"), 1));
         let beat = self.wire(&named("beat"), beat_width(s));
-        resets.core(self.stream_register(s, [&offered, &packed], &room, (&valid, &ready, &beat))).done();
+        let offer = [&self.input(&port("tvalid")), &packed];
+        let room = self.output(&port("tready"));
+        resets.core(self.stream_register(s, offer, room, (&valid, &ready, &beat))).done();
         self.core_inputs.push((named("valid_i"), (*valid).clone()));
         self.core_outputs.push((named("ready_o"), ready.clone()));
         self.core_inputs.push((named("data_i"), beat.slice(0, bits)));
@@ -307,11 +300,10 @@ impl<'a> Top<'a> {
             }
             _ => self.core_outputs.push((named("last_o"), last.clone())),
         }
-        let offered = m.wire(&named("offered"), &(&*valid & !&resets.soft));
         let beat = self.wire(&named("beat"), bits + 1);
         let packed = concat(&[&*last, &*data]);
         let taken = (self.output(&port("tvalid")), &self.input(&port("tready")), &beat);
-        resets.ports(self.stream_register(s, [&offered, &packed], &ready, taken)).done();
+        resets.ports(self.stream_register(s, [&*valid, &packed], &ready, taken)).done();
         let pad = s.data_bits() as i64 - bits;
         let low = beat.slice(0, bits);
         let padded = if pad > 0 { concat(&[&lit(0, uint(pad)), &low]) } else { low };
@@ -369,7 +361,7 @@ impl<'a> Top<'a> {
 }
 
 /// Whether the word is one of these registers; they are compared run by run of neighbours.
-fn addressed(word: &Expr, registers: &[&Register]) -> Expr {
+fn addressed(word: &Expr, registers: &[Register]) -> Expr {
     let mut words: Vec<i64> = registers.iter().map(|r| i64::from(r.offset / 4)).collect();
     words.sort_unstable();
     let inside = |run: &[i64]| match run {

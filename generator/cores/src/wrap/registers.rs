@@ -3,7 +3,7 @@
 use bitlathe_spec::axi::{AxiInterface, AxiLast, AxiStream, WRAPPER_OFFSET};
 use bitlathe_spec::{Access, Dir, Extent, Field, FieldValue, Interface, Register, Stream};
 
-use crate::boundary::{field, register, sticky};
+use crate::boundary::{field, identification, register, sticky};
 use crate::parts::register_file::CONFIG_ERROR;
 
 /// Version of the generator: major, minor, patch.
@@ -18,8 +18,12 @@ pub const RESET: &str = "reset";
 /// A core behind AXI; `config_hash` are the first 32 bits of its config's hash.
 pub fn axi_interface(core: &Interface, config_hash: u32) -> AxiInterface {
     let streams: Vec<AxiStream> = core.streams.iter().map(axi_stream).collect();
-    let registers = core.registers.iter().cloned().chain(wrapper_registers(core, &streams, config_hash)).collect();
-    AxiInterface { top: format!("{}_axi", core.top), streams, registers }
+    let mut registers = core.registers.clone();
+    if registers.is_empty() {
+        registers.push(identification());
+    }
+    registers.extend(wrapper_registers(core, &streams, config_hash));
+    AxiInterface { top: format!("{}_axi", core.top), streams, registers, core_registers: core.registers.len() }
 }
 
 fn axi_stream(stream: &Stream) -> AxiStream {
