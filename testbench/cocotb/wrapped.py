@@ -140,7 +140,7 @@ class Bench:
     async def run(self, index, stale=0):
         """A whole job: every output is one packet and equals the model; so many beats of before may precede it."""
         await self.set_up(CORE["jobs"][index])
-        assert await self.write(offset("control"), mask("clear_counters")) == AxiResp.OKAY
+        assert await self.write(offset("wrapper_control"), mask("clear_counters")) == AxiResp.OKAY
         self.stalled.update(dict.fromkeys(self.stalled, 0))
         self.send(index)
         for name, sink in self.sinks.items():
@@ -319,9 +319,9 @@ async def a_reset_by_software_withdraws_no_beat_and_leaves_a_sound_core(dut):
         await ReadOnly()
     offered = [v for v in valids if int(v.value)]
     await RisingEdge(dut.aclk)
-    assert await b.write(offset("control"), mask("reset")) == AxiResp.OKAY
+    assert await b.write(offset("wrapper_control"), mask("reset")) == AxiResp.OKAY
     for _ in range(20):
-        assert await b.read("control") == mask("reset") | mask("output_offered")
+        assert await b.read("wrapper_control") == mask("reset") | mask("output_offered")
         assert all(int(v.value) for v in offered)
     assert await b.read("cycles") == 0
 
@@ -331,6 +331,6 @@ async def a_reset_by_software_withdraws_no_beat_and_leaves_a_sound_core(dut):
     for sink in b.sinks.values():
         sink.pause = False
     await ClockCycles(dut.aclk, 8)
-    assert await b.read("control") == mask("reset")
-    assert await b.write(offset("control"), 0) == AxiResp.OKAY
+    assert await b.read("wrapper_control") == mask("reset")
+    assert await b.write(offset("wrapper_control"), 0) == AxiResp.OKAY
     await b.run(index, stale=3)

@@ -43,7 +43,7 @@ impl Prediction {
 pub fn judge(core: &dyn Core, tools: &Tools) -> Result<Prediction, PredictionError> {
     let family = core.target().family;
     let rtl = generate::print(core)?;
-    let top = core.interface().top;
+    let top = generate::top(core);
     let request = SynthRequest { nodsp: !core.infers_dsp(family), ..SynthRequest::new(&rtl.files, &top, family) };
-    Ok(Prediction { predicted: core.whole_cost(family), measured: synthesize(&request, tools)?.cost() })
+    Ok(Prediction { predicted: generate::whole_cost(core, family), measured: synthesize(&request, tools)?.cost() })
 }

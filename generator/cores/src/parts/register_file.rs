@@ -124,8 +124,8 @@ fn any_of(values: Vec<Expr>, ty: Ty) -> Expr {
     values.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, ty))
 }
 
-/// Cost of the register file: its bits, its written fields, their comparisons with a limit, and what is there once. The LUT figures
-/// were fitted to register maps of two to five fields.
+/// Cost of the register file: its bits, the bits that it only shows, its written fields, their comparisons with a limit, and what
+/// is there once. The LUT figures were fitted to register maps of two to five fields, those of bits shown to maps of wrappers.
 pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     let stored = |f: &bitlathe_spec::Field| match f.access {
         Access::ReadOnly => 0,
@@ -133,6 +133,8 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
         Access::WriteOneToClear | Access::Trigger => 1,
     };
     let bits = f64::from(registers.iter().flat_map(|r| &r.fields).map(stored).sum::<u32>());
+    let live = |f: &&bitlathe_spec::Field| f.access == Access::ReadOnly && f.min < f.max;
+    let shown = f64::from(registers.iter().flat_map(|r| &r.fields).filter(live).map(|f| f.width).sum::<u32>());
     let triggers = registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::Trigger);
     let written = (bounded(registers).count() + triggers.count()) as f64;
     // A limit of one less than a power of two, or from one on, needs no subtraction.
@@ -142,7 +144,7 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
         Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 10.0),
         Family::Ecp5 => (1.5, 2.0, 42.0, 18.0),
     };
-    Cost::logic(bits * bit + written * field + comparisons * comparison + once, bits)
+    Cost::logic(bits * bit + shown * 0.44 + written * field + comparisons * comparison + once, bits)
 }
 
 /// Fields that software writes, in map order.

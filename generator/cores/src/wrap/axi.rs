@@ -10,8 +10,8 @@ use bitlathe_hdl::{Checked, Dim, Errors, Expr, InstanceBuilder, Module, Unit, Wi
 use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, AxiLast, AxiStream, CONTROL, WRAPPER_OFFSET};
 use bitlathe_spec::{Access, Dir, Family, Field, Interface, Register};
 
-use super::control::{job_counters, packet_last};
-use super::registers::{RESET, stalls};
+use super::control::{job_counters, job_counters_cost, packet_last, packet_last_cost};
+use super::registers::{LENGTH_BITS, RESET, stalls};
 use crate::parts::axi_lite::{self, axi_lite};
 use crate::parts::register_file::{register_file, register_file_cost};
 use crate::parts::stream_register::{self, stream_register};
@@ -27,13 +27,15 @@ pub fn cost(axi: &AxiInterface, family: Family) -> Vec<PartCost> {
     let part = |part: &str, count: usize, cost: Cost| PartCost { part: part.into(), count: count as u64, cost };
     let mut registers = Cost::default();
     axi.streams.iter().for_each(|s| registers += stream_register::cost(beat_width(s), family));
-    let counters = 2.0 + axi.streams.len() as f64;
-    vec![
+    let counted = axi.streams.iter().filter(|s| matches!(s.last, AxiLast::Counted(_))).count();
+    let parts = [
         part("axi_lite", 1, axi_lite::cost(ADDRESS_BITS.into(), family)),
         part("wrapper registers", 1, register_file_cost(family, axi.wrapper_registers())),
         part("stream_register", axi.streams.len(), registers),
-        part("job_counters", 1, Cost::logic(33.0 * counters, 32.0 * counters + 1.0)),
-    ]
+        part("job_counters", 1, job_counters_cost(axi.streams.len())),
+        part("packet_last", counted, packet_last_cost(LENGTH_BITS) * counted as f64),
+    ];
+    parts.into_iter().filter(|p| p.count > 0).collect()
 }
 
 /// Bits of a beat in a stream register: `tlast` above the data, where it means anything.

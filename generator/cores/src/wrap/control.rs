@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Module, Unit, bit, lit, uint};
 
+use crate::Cost;
+
 /// Cycles from the first input to the latest output, and stalls of each stream.
 pub fn job_counters(streams: i64) -> Rc<Unit> {
     let m = Module::new("job_counters");
@@ -38,6 +40,12 @@ pub fn job_counters(streams: i64) -> Rc<Unit> {
     m.finish()
 }
 
+/// Cost of the counters: cycles, their copy when a beat leaves, and stalls of each stream.
+pub fn job_counters_cost(streams: usize) -> Cost {
+    let streams = streams as f64;
+    Cost::logic(32.0 * (1.0 + streams) + 7.0, 32.0 * (2.0 + streams) + 1.0)
+}
+
 /// Marks the last of so many beats, for a stream without `last`.
 pub fn packet_last(bits: i64) -> Rc<Unit> {
     let m = Module::new("packet_last");
@@ -52,4 +60,10 @@ pub fn packet_last(bits: i64) -> Rc<Unit> {
     count.next_when(&moves, last.select(1, &next));
     m.output("last_o", &last);
     m.finish()
+}
+
+/// Cost of the counter and its comparison.
+pub fn packet_last_cost(bits: u32) -> Cost {
+    let bits = f64::from(bits);
+    Cost::logic(2.0 * bits + 2.0, bits)
 }

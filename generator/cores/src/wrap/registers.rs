@@ -9,8 +9,8 @@ use crate::parts::register_file::CONFIG_ERROR;
 /// Version of the generator: major, minor, patch.
 const VERSION: [&str; 3] =
     [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
-/// The longest packet that can be counted.
-const LONGEST: u64 = 0x7fff_ffff;
+/// Bits of the length of a packet: as many as a parameter of Verilog can bound.
+pub const LENGTH_BITS: u32 = 31;
 
 /// Name of the field that holds the core in reset.
 pub const RESET: &str = "reset";
@@ -68,7 +68,7 @@ fn wrapper_registers(core: &Interface, streams: &[AxiStream], config_hash: u32) 
     let offered = "An output offers a beat; AXI forbids to withdraw it, not even by `reset`.";
     let offered = flag("output_offered", 1, Access::ReadOnly, offered);
     let reset = "Holds the core, its registers and the counters in reset; beats that come in are taken and dropped.";
-    add("control", vec![clear, offered, flag(RESET, 2, Access::ReadWrite, reset)], "Control.");
+    add("wrapper_control", vec![clear, offered, flag(RESET, 2, Access::ReadWrite, reset)], "Control.");
     let cycles = "From the first beat that the core took since they were cleared to the last that it gave, inclusive.";
     add("cycles", vec![counter("cycles", cycles)], "Cycles, modulo 2^32.");
     for s in streams {
@@ -108,5 +108,5 @@ fn counter(name: &str, doc: &str) -> Field {
 }
 
 fn packet(name: &str, loops: Vec<Extent>, doc: &str) -> Field {
-    field(name, Access::ReadWrite, (1, LONGEST), 1, FieldValue::Product(loops), doc)
+    field(name, Access::ReadWrite, (1, (1 << LENGTH_BITS) - 1), 1, FieldValue::Product(loops), doc)
 }

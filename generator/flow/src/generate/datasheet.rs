@@ -29,7 +29,7 @@ const REGISTER_ROW: u32 = 32;
 pub fn datasheet(subject: &Subject) -> Result<Datasheet, GenerateError> {
     let (core, interface, about) = (subject.core, &subject.interface, subject.core.about());
     let target = core.target();
-    let parts = subject.parts();
+    let parts = super::parts(core, target.family);
     let examples = example_sizes(interface);
     let rate_job = typical_job(interface);
     let streams = interface.streams.iter().map(describe::walk).collect();
@@ -369,7 +369,7 @@ fn number(report: &Value, key: &str) -> Option<f64> {
 fn measured(subject: &Subject, report: &Value) -> MeasuredTable {
     let flow = text(report, "flow").unwrap_or("unknown").to_string();
     let family = Family::ALL.into_iter().find(|f| f.name() == flow);
-    let cost = family.map(|f| sum(&subject.core.cost(f)));
+    let cost = family.map(|f| super::whole_cost(subject.core, f));
     let peak = subject.core.ops_per_cycle().max(1) as f64;
     let per_op = |c: &Cost| c.lut / peak;
     type Predict<'a> = &'a dyn Fn(&Cost) -> f64;

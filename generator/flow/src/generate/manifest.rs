@@ -38,7 +38,7 @@ pub fn json(subject: &Subject, jobs: &[JobVectors], mut files: Vec<String>) -> R
         "op": core.op(),
         "ops_per_cycle": core.ops_per_cycle(),
         "schedule": datasheet::example_sizes(interface).iter().map(|d| schedule(subject, d)).collect::<Vec<_>>(),
-        "predicted": subject.parts(),
+        "predicted": super::parts(core, target.family),
         "warnings": core.warnings(),
     });
     Ok(serde_json::to_string_pretty(&object)?)

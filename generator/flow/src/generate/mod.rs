@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bitlathe_cores::wrap::{self, Wrap};
-use bitlathe_cores::{Core, PartCost};
+use bitlathe_cores::{Core, Cost, PartCost};
 use bitlathe_spec::axi::AxiInterface;
-use bitlathe_spec::{Dir, Interface, LayoutError, Register, SourceFile};
+use bitlathe_spec::{Dir, Family, Interface, LayoutError, Register, SourceFile};
 use bitlathe_templates::{RenderError, Template};
 use serde_json::Value;
 use thiserror::Error;
@@ -137,6 +137,19 @@ pub fn top(core: &dyn Core) -> String {
     axi_interface(core).map_or_else(|| core.interface().top, |axi| axi.top)
 }
 
+/// Predicted resources by part, with what stands around the core.
+pub fn parts(core: &dyn Core, family: Family) -> Vec<PartCost> {
+    let around = axi_interface(core).map(|axi| wrap::axi::cost(&axi, family));
+    core.cost(family).into_iter().chain(around.into_iter().flatten()).collect()
+}
+
+/// The same of the whole.
+pub fn whole_cost(core: &dyn Core, family: Family) -> Cost {
+    let mut whole = core.whole_cost(family);
+    axi_interface(core).iter().flat_map(|axi| wrap::axi::cost(axi, family)).for_each(|part| whole += part.cost);
+    whole
+}
+
 /// The AXI interface of a core that is wrapped in one.
 pub fn axi_interface(core: &dyn Core) -> Option<AxiInterface> {
     let hash = u32::from_str_radix(&config_hash(core)[..8], 16).unwrap_or_default();
@@ -239,13 +252,6 @@ impl<'a> Subject<'a> {
     /// Its registers.
     fn registers(&self) -> &[Register] {
         self.axi.as_ref().map_or(&self.interface.registers, |axi| &axi.registers)
-    }
-
-    /// Predicted resources by part, with what stands around the core.
-    fn parts(&self) -> Vec<PartCost> {
-        let family = self.core.target().family;
-        let around = self.axi.as_ref().map(|axi| wrap::axi::cost(axi, family));
-        self.core.cost(family).into_iter().chain(around.into_iter().flatten()).collect()
     }
 
     fn contradiction(&self, reason: String) -> GenerateError {
