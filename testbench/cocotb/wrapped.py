@@ -26,6 +26,8 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp, AxiStreamBus, AxiS
 FOLDER = Path(os.environ["BITLATHE_FOLDER"])
 CORE = json.loads(next(FOLDER.glob("*.json")).read_text())
 SEED = 90125
+# What takes longer hangs: thousands of cycles, where a job takes hundreds.
+PATIENCE = (50, "us")
 # The numbers that software writes, each with its register.
 NUMBERS = [(r["name"], f) for r in CORE["registers"] for f in r["fields"] if f["access"] == "readwrite" and not f["lsb"]]
 # Whether sources pause, whether sinks do.
@@ -144,7 +146,7 @@ class Bench:
         self.stalled.update(dict.fromkeys(self.stalled, 0))
         self.send(index)
         for name, sink in self.sinks.items():
-            frame = await with_timeout(sink.recv(), 1, "ms")
+            frame = await with_timeout(sink.recv(), *PATIENCE)
             size, (begin, end) = self.bytes[name], self.span(index, name)
             data = bytes(frame.tdata)
             extra = len(data) - size * (end - begin)
@@ -286,7 +288,7 @@ async def reads_and_writes_at_once_with_pauses_on_every_channel(dut):
             # The read may see the value of before or of after, and nothing else.
             accesses = [b.write(offset(name), values[-1]), b.read(name), b.registers.read(0xFFC, 4)]
             tasks = [cocotb.start_soon(access) for access in accesses]
-            written, seen, hole = [await with_timeout(task, 100, "us") for task in tasks]
+            written, seen, hole = [await with_timeout(task, *PATIENCE) for task in tasks]
             assert written == AxiResp.OKAY and seen in values[-2:] and hole.resp == AxiResp.SLVERR
 
 
@@ -327,7 +329,7 @@ async def a_reset_by_software_withdraws_no_beat_and_leaves_a_sound_core(dut):
 
     # Sources get rid of what they still have, sinks take what is offered.
     for source in b.sources.values():
-        await with_timeout(source.wait(), 1, "ms")
+        await with_timeout(source.wait(), *PATIENCE)
     for sink in b.sinks.values():
         sink.pause = False
     await ClockCycles(dut.aclk, 8)

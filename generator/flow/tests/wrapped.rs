@@ -185,7 +185,7 @@ impl Harness {
         files.push(SourceFile { path: "harness.v".into(), text: self.text(responses) });
         // Induction cannot tell which address a request had; a fault shows within so many cycles.
         let bounded = responses || change.is_some();
-        let (mode, depth) = if bounded { (FormalMode::Bmc, 12) } else { (FormalMode::Induction, 6) };
+        let (mode, depth) = if bounded { (FormalMode::Bmc, 10) } else { (FormalMode::Induction, 6) };
         prove_formal(&files, "harness", mode, depth, &Tools::discover().expect("tools")).expect("a verdict")
     }
 
