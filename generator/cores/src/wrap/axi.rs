@@ -310,8 +310,8 @@ impl<'a> Top<'a> {
         let low = beat.slice(0, bits);
         let padded = if pad > 0 { concat(&[&lit(0, uint(pad)), &low]) } else { low };
         self.output(&port("tdata")).drive(&padded);
-        self.output(&port("tlast")).drive(&beat.bit(bits));
-        self.output(&port("tkeep")).drive(&lit(1, bit()).repeat(s.bytes() as i64));
+        self.output(&port("tlast")).drive(beat.bit(bits));
+        self.output(&port("tkeep")).drive(lit(1, bit()).repeat(s.bytes() as i64));
         Watched { stream: s.clone(), moves, stalled: &*valid & !&*ready }
     }
 
@@ -356,7 +356,7 @@ impl<'a> Top<'a> {
             .output("stalls_o", &counts)
             .done();
         for (n, w) in (0..).zip(watched) {
-            read(&format!("{}_i", stalls(&w.stream.stream))).drive(&counts.slice(32 * n, 32));
+            read(&format!("{}_i", stalls(&w.stream.stream))).drive(counts.slice(32 * n, 32));
         }
         read("clear_counters_done_i").drive(1);
     }

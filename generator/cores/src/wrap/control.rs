@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Module, Unit, bit, lit, uint};
+use bitlathe_hdl::{Module, Unit, bit, uint};
 
 use crate::Cost;
 
@@ -18,22 +18,21 @@ pub fn job_counters(streams: i64) -> Rc<Unit> {
     m.describe(&leaves, "a beat comes out");
     let stalled = m.input("stalled_i", uint(&streams));
     m.describe(&stalled, "a beat is offered and not taken");
-    let zero = || lit(0, uint(32));
 
     let runs = ck.reg("runs_q", bit()).reset_to(0);
     m.describe(&runs, "the first beat went in");
     runs.next((&*runs | &enters) & !&clear);
     let time = ck.reg("time_q", uint(32)).reset_to(0);
     let now = m.wire("now", &time.wrapping_add(1));
-    time.next_when(&(&*runs | &enters | &clear), clear.select(&zero(), &now));
+    time.next_when(&(&*runs | &enters | &clear), clear.select(0, &now));
     let cycles = ck.reg("cycles_q", uint(32)).reset_to(0);
-    cycles.next_when(&(&leaves | &clear), clear.select(&zero(), &now));
+    cycles.next_when(&(&leaves | &clear), clear.select(0, &now));
 
     let stalls = m.output_wire("stalls_o", uint(&streams * 32));
     m.generate_for("g_stalls", &streams, |n| {
         let count = ck.reg("count_q", uint(32)).reset_to(0);
         let next = m.wire("count", &count.wrapping_add(1));
-        count.next_when(&(stalled.bit(n) | &clear), clear.select(&zero(), &next));
+        count.next_when(&(stalled.bit(n) | &clear), clear.select(0, &next));
         stalls.drive_lane(n, &32.into(), &count);
     });
     m.output("cycles_o", &cycles);
