@@ -1,21 +1,23 @@
 //! What wrapping promises of every kind of core.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use bitlathe_cores::wrap::{Wrap, axi, axi_interface};
-use bitlathe_cores::{Core, kinds};
-use bitlathe_spec::Dir;
+use bitlathe_cores::{Core, Kind, kinds};
 use bitlathe_spec::axi::{ADDRESS_BITS, WRAPPER_OFFSET};
+use bitlathe_spec::{Dir, TARGETS};
 use serde_json::{Value, json};
 
-/// Legal configs of every kind, wrapped.
-fn wrapped() -> Vec<Box<dyn Core>> {
-    let configs = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(move |c| (k, c)));
-    let cores = configs.map(|(kind, mut config)| {
+/// Legal configs of every kind, wrapped; found once for all tests.
+fn wrapped() -> &'static [Box<dyn Core>] {
+    static CORES: OnceLock<Vec<Box<dyn Core>>> = OnceLock::new();
+    let configure = |(kind, mut config): (&'static dyn Kind, Value)| {
         config["wrap"] = json!("axi");
         kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
-    });
-    cores.collect()
+    };
+    let configs = || kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(move |c| (*k, c)));
+    CORES.get_or_init(|| configs().map(configure).collect())
 }
 
 #[test]
@@ -24,7 +26,8 @@ fn every_kind_takes_the_key_and_a_bare_core_has_the_config_of_before() {
         let key = &kind.schema()["properties"]["wrap"];
         assert!(key.is_object(), "{} has no key `wrap`", kind.name());
         let configured = |wrap: Option<&str>| {
-            let mut config: Value = kind.space().cover().swap_remove(0);
+            let starter: toml::Table = kind.starter(&TARGETS[0]).parse().expect("TOML");
+            let mut config = serde_json::to_value(starter).expect("JSON");
             if let Some(wrap) = wrap {
                 config["wrap"] = wrap.into();
             }
