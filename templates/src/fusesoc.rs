@@ -16,6 +16,8 @@ pub struct FuseSoc {
     pub description: String,
     /// The top module.
     pub top: String,
+    /// The module of the testbench.
+    pub testbench: String,
     /// RTL files relative to the folder.
     pub rtl: Vec<String>,
     /// Vector files of the testbench, below `tb/`.

@@ -136,13 +136,17 @@ pub fn element(name: &str, tensor: &str, index: usize, max: u64, doc: &str) -> F
     field(name, Access::ReadWrite, (0, max), 0, value, doc)
 }
 
-/// The registers that every core begins with: identification, and sticky errors (its own first).
-pub fn common_registers(errors: &[(&str, &str)]) -> Vec<Register> {
+/// The register at offset 0.
+pub fn identification() -> Register {
     let magic = field("magic", Access::ReadOnly, (MAGIC, MAGIC), MAGIC, FieldValue::None, "\"BLTG\"");
-    let magic = Field { width: 32, ..magic };
+    register("id", 0x00, vec![Field { width: 32, ..magic }], "Identification.")
+}
+
+/// The registers that every core with registers begins with: identification, and sticky errors (its own first).
+pub fn common_registers(errors: &[(&str, &str)]) -> Vec<Register> {
     let mut bits: Vec<Field> = errors.iter().enumerate().map(|(n, (name, doc))| sticky(name, n as u32, doc)).collect();
     bits.push(sticky(CONFIG_ERROR, errors.len() as u32, "A write of an illegal value was refused."));
-    vec![register("id", 0x00, vec![magic], "Identification."), register("status", 0x04, bits, "Sticky errors.")]
+    vec![identification(), register("status", 0x04, bits, "Sticky errors.")]
 }
 
 /// Bits of the largest value of a field.

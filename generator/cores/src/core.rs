@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use bitlathe_hdl::Checked;
 use bitlathe_spec::{Dims, Family, Interface, Job, Target, Tensor, TensorSpec};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::compare::{Comparison, Data};
 use crate::pairwise::Space;
+use crate::wrap::Wrap;
 
 /// A kind of core, such as `ternary-gemm`.
 pub trait Kind: Sync {
@@ -187,6 +188,10 @@ pub trait Core: Send + Sync {
     fn target(&self) -> &'static Target;
     /// The config with every default filled in, stable key order.
     fn config(&self) -> serde_json::Value;
+    /// What stands around it: the `wrap` of its config.
+    fn wrap(&self) -> Wrap {
+        self.config().get("wrap").and_then(|w| Wrap::deserialize(w).ok()).unwrap_or_default()
+    }
     /// Warnings found by the check (an error would have stopped it).
     fn warnings(&self) -> Vec<Issue>;
     /// Ports, registers, tensors, streams.
@@ -228,9 +233,9 @@ pub trait Core: Send + Sync {
             sum
         })
     }
-    /// Whether synthesis of a module, the top or one below it, may put multipliers of the Verilog into DSP blocks, beside those that it
-    /// instantiates.
-    fn infers_dsp(&self, family: Family, _module: &str) -> bool {
+    /// Whether synthesis, of the whole core or of one of its modules, may put multipliers of the Verilog into DSP blocks, beside those that
+    /// it instantiates.
+    fn infers_dsp(&self, family: Family, _module: Option<&str>) -> bool {
         self.cost(family).iter().any(|part| part.cost.dsp > 0.0)
     }
     /// Ranges proven at generation.

@@ -13,6 +13,7 @@ mod requantized;
 mod room;
 pub mod softmax;
 pub mod ternary_gemm;
+pub mod wrap;
 
 pub use crate::core::*;
 

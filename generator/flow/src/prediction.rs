@@ -43,7 +43,8 @@ impl Prediction {
 pub fn judge(core: &dyn Core, tools: &Tools) -> Result<Prediction, PredictionError> {
     let family = core.target().family;
     let rtl = generate::print(core)?;
-    let top = core.interface().top;
-    let request = SynthRequest { nodsp: !core.infers_dsp(family, &top), ..SynthRequest::new(&rtl.files, &top, family) };
-    Ok(Prediction { predicted: core.whole_cost(family), measured: synthesize(&request, tools)?.cost() })
+    let top = generate::top(core);
+    let nodsp = !core.infers_dsp(family, None);
+    let request = SynthRequest { nodsp, ..SynthRequest::new(&rtl.files, &top, family) };
+    Ok(Prediction { predicted: generate::whole_cost(core, family), measured: synthesize(&request, tools)?.cost() })
 }

@@ -1,13 +1,16 @@
 //! Runs the targets of a generated `.core` in FuseSoC: what it calls a success is one, and a broken core is not.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
 use bitlathe_cores::{Core, kinds};
 use bitlathe_flow::generate::{self, Options};
 use bitlathe_flow::tools::Tools;
+
+#[path = "support/path.rs"]
+mod path;
+
+use path::offer_verilator;
 
 /// Two real cores: one that requantizes, and a smaller one.
 const LAYER: &str = include_str!("../../../examples/digits/layer1.toml");
@@ -46,10 +49,7 @@ impl Packaged {
     fn run(&self, target: &str) -> (bool, String) {
         let home = self.home.path();
         let mut fusesoc = self.tools.command("fusesoc").expect("found before");
-        let search = fusesoc.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value);
-        let search = search.map_or_else(|| std::env::var_os("PATH").unwrap_or_default(), ToOwned::to_owned);
-        let folders = std::iter::once(self.wrappers()).chain(std::env::split_paths(&search));
-        fusesoc.env("PATH", std::env::join_paths(folders).expect("a search path"));
+        offer_verilator(&mut fusesoc, &self.tools, home);
         for place in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
             fusesoc.env(place, home);
         }
@@ -57,20 +57,6 @@ impl Packaged {
         let output = fusesoc.arg(&self.vlnv).output().expect("it starts");
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         (output.status.success(), text)
-    }
-
-    /// A folder with a `verilator` that runs the one that Bitlathe has found.
-    fn wrappers(&self) -> std::path::PathBuf {
-        let folder = self.home.path().join("bin");
-        fs::create_dir_all(&folder).expect("writable");
-        let verilator = self.tools.command("verilator").expect("verilator");
-        let root = verilator.get_envs().find(|(name, _)| *name == "VERILATOR_ROOT").and_then(|(_, value)| value);
-        let root = root.map_or(String::new(), |r| format!("export VERILATOR_ROOT='{}'\n", Path::new(r).display()));
-        let path = folder.join("verilator");
-        let program = Path::new(verilator.get_program()).display();
-        fs::write(&path, format!("#!/bin/sh\n{root}exec '{program}' \"$@\"\n")).expect("writable");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
-        folder
     }
 }
 
@@ -89,6 +75,21 @@ fn lint_is_clean_and_finds_an_undriven_wire() {
     let Some(broken) = Packaged::new(LAYER, "verilator", Some(change)) else { return };
     let (good, text) = broken.run("lint");
     assert!(!good && text.contains("nothing"), "{text}");
+}
+
+/// The targets of a wrapped core: lint takes the wrapped top, the testbench the core in it.
+#[test]
+fn a_wrapped_core_passes_lint_and_sim() {
+    let config = format!("wrap = \"axi\"\n{SMALL}");
+    let Some(core) = Packaged::new(&config, "iverilog", None) else { return };
+    let (good, text) = core.run("lint");
+    assert!(good && !text.contains("%Warning"), "{text}");
+    let (good, text) = core.run("sim");
+    assert!(good && text.contains("PASS "), "{text}");
+    let change =
+        ("rtl/ternary_gemm_axi.v", "assign m_axis_y_tlast =", "wire nothing; assign m_axis_y_tlast = nothing ^");
+    let Some(broken) = Packaged::new(&config, "verilator", Some(change)) else { return };
+    assert!(!broken.run("lint").0);
 }
 
 #[test]

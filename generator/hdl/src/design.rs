@@ -98,6 +98,11 @@ impl Checked {
         &self.top
     }
 
+    /// The top itself, to be instantiated in a larger design.
+    pub fn unit(&self) -> &Rc<Unit> {
+        self.units.last().unwrap_or_else(|| unreachable!("a design holds its top"))
+    }
+
     /// One file a module, `<module>.v`, with the banner lines as a comment at its head.
     pub fn files(&self, banner: &[String]) -> Vec<(String, String)> {
         self.units.iter().map(|u| (format!("{}.v", u.name()), verilog::print(u, banner))).collect()
@@ -110,7 +115,7 @@ impl Checked {
 
     /// What is known of the top.
     pub fn top_manifest(&self) -> Manifest {
-        self.units.last().map(|u| u.manifest()).unwrap_or_else(|| unreachable!("a design holds its top"))
+        self.unit().manifest()
     }
 }
 

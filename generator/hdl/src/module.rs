@@ -29,6 +29,8 @@ pub(crate) struct Signal {
     pub ty: Ty,
     pub kind: SigKind,
     pub doc: String,
+    /// Names and values of the attributes that the declaration carries.
+    pub attributes: Vec<(String, String)>,
     pub place: &'static Location<'static>,
     /// Declared in a branch that this config does not take.
     pub inactive: bool,
@@ -204,8 +206,8 @@ impl Body {
     fn declare(&self, name: &str, ty: Ty, kind: SigKind, place: &'static Location<'static>) -> SigId {
         let mut d = self.data.borrow_mut();
         let inactive = d.inactive > 0;
-        let (name, doc) = (name.to_owned(), String::new());
-        d.signals.push(Signal { name, ty, kind, doc, place, inactive, clock: None, synchroniser: false });
+        let (name, doc, attributes) = (name.to_owned(), String::new(), vec![]);
+        d.signals.push(Signal { name, ty, kind, doc, attributes, place, inactive, clock: None, synchroniser: false });
         let id = d.signals.len() - 1;
         if matches!(kind, SigKind::Input | SigKind::Output) {
             d.ports.push(id);
@@ -423,6 +425,19 @@ impl Module {
     pub fn describe(&self, signal: &Expr, text: &str) {
         if let Op::Signal(id) = signal.node.op {
             self.body.data.borrow_mut().signals[id].doc = text.into();
+        }
+    }
+
+    /// An attribute of a port, such as `X_INTERFACE_INFO`, with text as its value.
+    #[track_caller]
+    pub fn attribute(&self, port: &Expr, name: &str, value: &str) {
+        let plain = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\' || c == ' ';
+        if !value.chars().all(plain) {
+            let cause = format!("attribute `{name}` has the value {value:?}");
+            self.body.error(Code::Name, cause, "use plain text without quotation marks");
+        }
+        if let Op::Signal(id) = port.node.op {
+            self.body.data.borrow_mut().signals[id].attributes.push((name.into(), value.into()));
         }
     }
 

@@ -53,6 +53,8 @@ pub enum FieldValue {
     None,
     /// A count that follows from the job's sizes.
     Extent(Extent),
+    /// The product of such counts: how often a nest of loops runs.
+    Product(Vec<Extent>),
     /// One element of a tensor, counted in row-major order.
     Element {
         /// Name of the tensor.

@@ -2,6 +2,7 @@
 //!
 //! A leaf crate: it computes nothing but index arithmetic, and imports no other Bitlathe crate.
 
+pub mod axi;
 mod interface;
 mod layout;
 mod rounding;

@@ -1,6 +1,6 @@
 //! `bitlathe check`: all errors of a config, or what it describes.
 
-use bitlathe_flow::generate::typical_job;
+use bitlathe_flow::generate::{typical_job, whole_cost};
 use bitlathe_spec::{Role, Scalar};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
     let config = context.load(args)?;
     let core = config.core.as_ref();
     let (target, interface) = (core.target(), core.interface());
-    let cost = core.whole_cost(target.family);
+    let cost = whole_cost(core, target.family);
     let mut warnings = config.warnings;
     let lacking = lacking(&cost, core);
     if !lacking.is_empty() {

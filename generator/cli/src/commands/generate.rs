@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bitlathe_flow::generate::{Options, generate};
+use bitlathe_flow::generate::{Options, generate, top};
 use serde_json::{Value, json};
 
 use super::{Context, identity, merge};
@@ -24,11 +24,11 @@ pub fn run(context: &Context, args: &Gen) -> Result<Done, Failure> {
     let text = format!(
         "{dir}: {} files. Start with {dir}/datasheet.html; the Verilog is in {dir}/rtl, its top is `{}`.\n",
         files.len(),
-        core.interface().top
+        top(core)
     );
     let names: Vec<String> =
         files.iter().map(|f| f.strip_prefix(&args.out).unwrap_or(f).display().to_string()).collect();
-    let json = json!({ "dir": args.out, "top": core.interface().top, "files": names });
+    let json = json!({ "dir": args.out, "top": top(core), "files": names });
     Ok(Done::new(text, merge([identity(core), json])).warn(config.warnings))
 }
 

@@ -1,6 +1,7 @@
 //! `bitlathe synth`: what Yosys makes of the core, and nextpnr where it routes.
 
 use bitlathe_cores::{Core, Cost};
+use bitlathe_flow::generate;
 use bitlathe_flow::synth::{RouteRequest, SynthError, SynthReport, SynthRequest, synthesize};
 use bitlathe_flow::tools::{ToolError, Tools};
 use bitlathe_spec::{Family, Flow};
@@ -20,16 +21,16 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     let config = context.load(&args.config)?;
     let core = config.core.as_ref();
     let rtl = rtl(core)?;
-    let top = core.interface().top;
+    let top = generate::top(core);
     let family = args.flow.unwrap_or(core.target().family);
-    let cost = core.whole_cost(family);
+    let cost = generate::whole_cost(core, family);
     // The vendor primitives are those of the target's family; elsewhere their behavioural form is measured.
     let foreign = rtl.impl_parameter && family != core.target().family;
     let parameters: Vec<(String, i64)> = if foreign { vec![("IMPL".into(), 0)] } else { vec![] };
     let request = SynthRequest {
         module: args.module.as_deref(),
         parameters: &parameters,
-        nodsp: !core.infers_dsp(family, args.module.as_deref().unwrap_or(&top)),
+        nodsp: !core.infers_dsp(family, args.module.as_deref()),
         work_dir: args.out.as_deref(),
         route: (Flow::of(family).routes && !args.no_route).then_some(ROUTE),
         ..SynthRequest::new(&rtl.files, &top, family)

@@ -10,6 +10,7 @@ use super::hardware::Hardware;
 use crate::Issue;
 use crate::common::{TargetTable, check_name, check_target, issue, top_module};
 use crate::requantized::OutputTable;
+use crate::wrap::Wrap;
 
 /// A matrix product with four-bit weights, scaled once a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,9 @@ pub struct Config {
     pub name: String,
     /// The device.
     pub target: TargetTable,
+    /// What stands around the core.
+    #[serde(default, skip_serializing_if = "Wrap::is_none")]
+    pub wrap: Wrap,
     /// Largest sizes of a job, and how many activation rows pass a weight tile.
     pub shape: ShapeTable,
     /// The compute array.

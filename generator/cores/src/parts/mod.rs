@@ -2,6 +2,7 @@
 //!
 //! | part | does |
 //! |---|---|
+//! | [`axi_lite`] | five channels of AXI4-Lite to a register port |
 //! | [`buffer`] | deep FIFO with a registered read |
 //! | [`buffered`] | stream register and FIFO as steps of a stream |
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
@@ -24,6 +25,7 @@
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
 //! | [`requantize`] | multiply, shift with rounding, zero point, saturate |
 
+pub mod axi_lite;
 pub mod buffer;
 pub mod buffered;
 pub mod carry;

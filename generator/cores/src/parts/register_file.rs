@@ -7,11 +7,11 @@ use bitlathe_spec::{Access, Family, Interface, Register};
 
 use crate::Cost;
 
-/// Name of the status field that a refused write sets.
+/// What the name of the status field ends in that a refused write sets.
 pub const CONFIG_ERROR: &str = "config_error";
 
 /// The register file. Ports beside the bus: `<field>_o` for what software writes, `<field>_set_i` for sticky bits,
-/// `<field>_done_i` for triggers, which software sets and the core clears.
+/// `<field>_done_i` for triggers, which software sets and the core clears, `<field>_i` for what only the core changes.
 pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> Rc<Unit> {
     let m = Module::new(name);
     m.doc("Register file. A write of an illegal value is refused and sets config_error; reads are combinational.");
@@ -38,11 +38,12 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
         for f in &r.fields {
             let bits = wdata.slice(i64::from(f.lsb), i64::from(f.width));
             let shown = match f.access {
-                Access::ReadOnly => lit(f.reset as i64, uint(f.width)),
+                Access::ReadOnly if f.min == f.max => lit(f.reset as i64, uint(f.width)),
+                Access::ReadOnly => m.input(&format!("{}_i", f.name), uint(f.width)),
                 Access::WriteOneToClear => {
                     let q = ck.reg(&format!("{}_q", f.name), bit()).reset_to(0);
                     let clear = m.wire(&format!("{}_clear", f.name), &(&hit & &bits));
-                    if f.name == CONFIG_ERROR {
+                    if f.name.ends_with(CONFIG_ERROR) {
                         config_error = Some((q.clone(), clear));
                     } else {
                         let set = m.input(&format!("{}_set_i", f.name), bit());
@@ -63,8 +64,8 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     // The width follows the largest value, so that a wider core is the same text.
                     let width = (&max + 1).clog2();
                     let q = ck.reg(&format!("{}_q", f.name), uint(&width)).reset_to(f.reset as i64);
-                    let limit = m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
-                    let high = (f.lsb == 0).then(|| wdata.gt(&limit));
+                    let limit = || m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
+                    let high = (f.lsb == 0).then(|| wdata.gt(limit()));
                     let low = (f.min > 0).then(|| wdata.lt(f.min as i64));
                     let outside = any_of(high.into_iter().chain(low).collect(), bit());
                     let bad = m.wire(&format!("{}_illegal", f.name), &outside);
@@ -123,8 +124,8 @@ fn any_of(values: Vec<Expr>, ty: Ty) -> Expr {
     values.into_iter().reduce(|a, b| a | b).unwrap_or_else(|| lit(0, ty))
 }
 
-/// Cost of the register file: its bits, its written fields, their comparisons with a limit, and what is there once. The LUT figures
-/// were fitted to register maps of two to five fields.
+/// Cost of the register file: its bits, the bits that it only shows, its written fields, their comparisons with a limit, and what
+/// is there once. The LUT figures were fitted to register maps of two to five fields, those of bits shown to maps of wrappers.
 pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     let stored = |f: &bitlathe_spec::Field| match f.access {
         Access::ReadOnly => 0,
@@ -132,6 +133,8 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
         Access::WriteOneToClear | Access::Trigger => 1,
     };
     let bits = f64::from(registers.iter().flat_map(|r| &r.fields).map(stored).sum::<u32>());
+    let live = |f: &&bitlathe_spec::Field| f.access == Access::ReadOnly && f.min < f.max;
+    let shown = f64::from(registers.iter().flat_map(|r| &r.fields).filter(live).map(|f| f.width).sum::<u32>());
     let triggers = registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::Trigger);
     let written = (bounded(registers).count() + triggers.count()) as f64;
     // A limit of one less than a power of two, or from one on, needs no subtraction.
@@ -141,7 +144,7 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
         Family::Xcup | Family::Xc7 | Family::Ice40 => (1.0, 4.0, 0.0, 10.0),
         Family::Ecp5 => (1.5, 2.0, 42.0, 18.0),
     };
-    Cost::logic(bits * bit + written * field + comparisons * comparison + once, bits)
+    Cost::logic(bits * bit + shown * 0.44 + written * field + comparisons * comparison + once, bits)
 }
 
 /// Fields that software writes, in map order.

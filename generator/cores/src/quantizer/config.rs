@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::rtl::{Hardware, Method, Scaled};
 use crate::Issue;
 use crate::common::{ShiftValue, TargetTable, check_name, check_target, issue, top_module};
+use crate::wrap::Wrap;
 
 /// Wide integers to few bits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,9 @@ pub struct Config {
     pub name: String,
     /// The device.
     pub target: TargetTable,
+    /// What stands around the core.
+    #[serde(default, skip_serializing_if = "Wrap::is_none")]
+    pub wrap: Wrap,
     /// Largest sizes of a job.
     pub shape: ShapeTable,
     /// The elements that come in.

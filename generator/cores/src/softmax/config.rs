@@ -13,6 +13,7 @@ use super::hardware::{Hardware, Online, Walk};
 use crate::Issue;
 use crate::common::{TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
+use crate::wrap::Wrap;
 
 /// Softmax over rows of integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct Config {
     pub name: String,
     /// The device.
     pub target: TargetTable,
+    /// What stands around the core.
+    #[serde(default, skip_serializing_if = "Wrap::is_none")]
+    pub wrap: Wrap,
     /// Largest sizes of a job.
     pub shape: ShapeTable,
     /// The logits.

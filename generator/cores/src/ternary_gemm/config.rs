@@ -11,6 +11,7 @@ use crate::common::{TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
 use crate::parts::simd_add;
 use crate::requantized::OutputTable;
+use crate::wrap::Wrap;
 
 /// A ternary matrix product by table lookup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,9 @@ pub struct Config {
     pub name: String,
     /// The device.
     pub target: TargetTable,
+    /// What stands around the core.
+    #[serde(default, skip_serializing_if = "Wrap::is_none")]
+    pub wrap: Wrap,
     /// Largest sizes of a job.
     pub shape: ShapeTable,
     /// Activations.

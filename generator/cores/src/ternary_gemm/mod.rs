@@ -156,7 +156,7 @@ impl Core for Configured {
         cost::parts(&self.0.hardware, family)
     }
 
-    fn infers_dsp(&self, _: Family, _: &str) -> bool {
+    fn infers_dsp(&self, _: Family, _: Option<&str>) -> bool {
         self.0.hardware.requant.is_some()
     }
 

@@ -29,13 +29,14 @@ const REGISTER_ROW: u32 = 32;
 pub fn datasheet(subject: &Subject) -> Result<Datasheet, GenerateError> {
     let (core, interface, about) = (subject.core, &subject.interface, subject.core.about());
     let target = core.target();
-    let parts = core.cost(target.family);
+    let parts = super::parts(core, target.family);
     let examples = example_sizes(interface);
     let rate_job = typical_job(interface);
     let streams = interface.streams.iter().map(describe::walk).collect();
+    let registers = subject.registers();
     Ok(Datasheet {
         name: core.name().into(),
-        top: interface.top.clone(),
+        top: subject.top().into(),
         kind: core.kind().into(),
         title: about.title,
         version: VERSION.into(),
@@ -48,9 +49,9 @@ pub fn datasheet(subject: &Subject) -> Result<Datasheet, GenerateError> {
         blocks: diagram::diagram(interface, &about.blocks),
         sizes: describe::size_rows(interface),
         tensors: describe::tensor_rows(interface),
-        ports: describe::ports(interface).into_iter().map(port_row).collect(),
-        registers: interface.registers.iter().zip(0..).map(|(r, n)| register_row(r, n, bits_left(interface))).collect(),
-        register_map: register_map(interface),
+        ports: subject.ports().into_iter().map(port_row).collect(),
+        registers: registers.iter().zip(0..).map(|(r, n)| register_row(r, n, bits_left(registers))).collect(),
+        register_map: register_map(registers),
         streams,
         ranges: core.ranges().into_iter().map(range_row).collect(),
         timing: timing::timing(core)?.map(|trace| timing_figure(interface, &trace)),
@@ -63,7 +64,7 @@ pub fn datasheet(subject: &Subject) -> Result<Datasheet, GenerateError> {
         fit: fit(subject, &sum(&parts)),
         parts: parts.iter().map(|p| part_row(p.part.clone(), grouped(p.count), &p.cost)).collect(),
         measured: subject.options.synth.iter().map(|report| measured(subject, report)).collect(),
-        instance: instance(&subject.interface, subject.core.name()),
+        instance: instance(subject),
         impl_parameter: subject.rtl.impl_parameter,
         commands: commands(subject),
         config: toml::to_string_pretty(&without_null(&core.config()))?,
@@ -166,21 +167,21 @@ fn port_row(port: describe::PortInfo) -> PortRow {
     PortRow { name: port.name, direction: describe::direction(port.dir), width: port.width, doc: port.doc }
 }
 
-fn register_map(interface: &Interface) -> RegisterMap {
-    let left = bits_left(interface);
+fn register_map(registers: &[Register]) -> RegisterMap {
+    let left = bits_left(registers);
     let middle = |bit: u32| left + BIT * (31 - bit) + BIT / 2;
     let width = left + 32 * BIT + 1;
     RegisterMap {
         width,
-        height: REGISTERS_TOP + REGISTER_ROW * interface.registers.len() as u32,
+        height: REGISTERS_TOP + REGISTER_ROW * registers.len() as u32,
         min_width: width * 4 / 5,
         scale: [31, 24, 16, 8, 0].map(|bit| (middle(bit), bit.to_string())).into(),
     }
 }
 
 /// Left edge of bit 31 in the drawing of the registers: right of the longest name.
-fn bits_left(interface: &Interface) -> u32 {
-    let longest = interface.registers.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
+fn bits_left(registers: &[Register]) -> u32 {
+    let longest = registers.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
     60 + 74 * longest as u32 / 10
 }
 
@@ -378,7 +379,7 @@ fn is_own(report: &Value) -> bool {
 fn measured(subject: &Subject, report: &Value) -> MeasuredTable {
     let flow = text(report, "flow").unwrap_or("unknown").to_string();
     let family = Family::ALL.into_iter().find(|f| f.name() == flow);
-    let cost = family.filter(|_| is_own(report)).map(|f| sum(&subject.core.cost(f)));
+    let cost = family.filter(|_| is_own(report)).map(|f| super::whole_cost(subject.core, f));
     let peak = subject.core.ops_per_cycle().max(1) as f64;
     let per_op = |c: &Cost| c.lut / peak;
     type Predict<'a> = &'a dyn Fn(&Cost) -> f64;
@@ -436,16 +437,16 @@ fn tools(report: &Value) -> String {
 }
 
 /// An instance of the top with every port connected by name to a signal that is declared before it.
-fn instance(interface: &Interface, name: &str) -> String {
+fn instance(subject: &Subject) -> String {
     let (mut wires, mut connections) = (Vec::new(), Vec::new());
-    for port in describe::ports(interface) {
+    for port in subject.ports() {
         let signal = port.name.strip_suffix("_i").or_else(|| port.name.strip_suffix("_o")).unwrap_or(&port.name);
         let width = if port.width > 1 { format!("[{}:0] ", port.width - 1) } else { String::new() };
         wires.push(format!("wire {width}{signal};"));
         connections.push(format!("  .{}({signal})", port.name));
     }
-    let unit = name.replace('-', "_");
-    format!("{}\n\n{} u_{unit} (\n{}\n);", wires.join("\n"), interface.top, connections.join(",\n"))
+    let unit = subject.core.name().replace('-', "_");
+    format!("{}\n\n{} u_{unit} (\n{}\n);", wires.join("\n"), subject.top(), connections.join(",\n"))
 }
 
 fn commands(subject: &Subject) -> Vec<String> {

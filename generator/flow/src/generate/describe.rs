@@ -1,5 +1,6 @@
 //! The interface in words: ports, tensors, the loop nest of a stream. Shared by JSON, `model.md` and the datasheet.
 
+use bitlathe_spec::axi::{AxiInterface, AxiPort};
 use bitlathe_spec::{Access, Axis, Carrier, Dir, Extent, FieldValue, Interface, Layout, Role, Stream, TensorSpec};
 use bitlathe_templates::model_page::{SizeRow, StreamWalk, TensorRow};
 
@@ -28,6 +29,12 @@ pub fn ports(interface: &Interface) -> Vec<PortInfo> {
     }
     ports.extend(interface.streams.iter().flat_map(stream_ports));
     ports
+}
+
+/// Every port of a core behind AXI.
+pub fn axi_ports(axi: &AxiInterface) -> Vec<PortInfo> {
+    let port = |p: AxiPort| PortInfo { name: p.name, dir: p.dir, width: p.width, doc: p.doc };
+    axi.ports().into_iter().map(port).collect()
 }
 
 fn stream_ports(stream: &Stream) -> Vec<PortInfo> {
@@ -90,6 +97,7 @@ pub fn field_value(value: &FieldValue) -> String {
     match value {
         FieldValue::None => "nothing".into(),
         FieldValue::Extent(extent) => extent.text(),
+        FieldValue::Product(extents) => product(extents),
         FieldValue::Element { tensor, index } => format!("{tensor}[{index}]"),
     }
 }
@@ -147,7 +155,11 @@ pub fn walk(stream: &Stream) -> StreamWalk {
 
 /// The number of beats of a job, such as `ceil(T / 2) * ceil(K / 6)`.
 pub fn beats_formula(layout: &Layout) -> String {
-    let factors: Vec<String> = layout.factors().iter().map(Extent::text).filter(|t| t != "1").collect();
+    product(&layout.factors())
+}
+
+fn product<'a>(extents: impl IntoIterator<Item = &'a Extent>) -> String {
+    let factors: Vec<String> = extents.into_iter().map(Extent::text).filter(|t| t != "1").collect();
     if factors.is_empty() { "1".into() } else { factors.join(" * ") }
 }
 

@@ -18,8 +18,10 @@ mod waves;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bitlathe_cores::Core;
-use bitlathe_spec::{Dir, Interface, LayoutError, SourceFile};
+use bitlathe_cores::wrap::{self, Wrap};
+use bitlathe_cores::{Core, Cost, PartCost};
+use bitlathe_spec::axi::AxiInterface;
+use bitlathe_spec::{Dir, Family, Interface, LayoutError, Register, SourceFile};
 use bitlathe_templates::{RenderError, Template};
 use serde_json::Value;
 use thiserror::Error;
@@ -96,22 +98,65 @@ pub fn generate(core: &dyn Core, dir: &Path, options: &Options) -> Result<Vec<Pa
     write(core, &print(core)?, dir, options)
 }
 
-/// The Verilog of a core, after its ports have been held against the interface.
+/// The Verilog of a core with what stands around it, after the ports of both have been held against their interfaces.
 pub fn print(core: &dyn Core) -> Result<Rtl, GenerateError> {
-    let design = core.rtl().map_err(|e| GenerateError::Design(e.to_string()))?;
-    let top = design.top_manifest();
-    let declared: BTreeSet<(String, bool, u64)> =
-        describe::ports(&core.interface()).into_iter().map(|p| (p.name, p.dir == Dir::In, p.width)).collect();
-    let built = top.ports.into_iter().map(|p| (p.name, p.input, p.width)).collect();
-    if let Some((name, input, width)) = declared.symmetric_difference(&built).next() {
-        let side =
-            if declared.contains(&(name.clone(), *input, *width)) { "the design lacks" } else { "only the design has" };
-        let dir = if *input { "input" } else { "output" };
-        let reason = format!("{side} the {dir} `{name}` of {width} bits");
-        return Err(GenerateError::Interface { core: core.name().into(), reason });
+    let interface = core.interface();
+    let mut design = core.rtl().map_err(design_error)?;
+    let built = design.top_manifest().ports.into_iter().map(|p| (p.name, p.input, p.width));
+    hold(core, describe::ports(&interface), built.collect())?;
+    if let Some(axi) = axi_interface(core) {
+        design = wrap::axi::design(&design, &interface, &axi).map_err(design_error)?;
+        let built = design.top_manifest().ports.into_iter().map(|p| (p.name, p.input, p.width));
+        hold(core, describe::axi_ports(&axi), built.collect())?;
     }
     let files = design.files(&banner(core)).into_iter().map(|(path, text)| SourceFile { path, text });
-    Ok(Rtl { files: files.collect(), impl_parameter: top.params.iter().any(|p| p.name == "IMPL") })
+    let impl_parameter = design.top_manifest().params.iter().any(|p| p.name == "IMPL");
+    Ok(Rtl { files: files.collect(), impl_parameter })
+}
+
+fn design_error(errors: impl std::fmt::Display) -> GenerateError {
+    GenerateError::Design(errors.to_string())
+}
+
+/// Name, whether it is an input, and bits of a port.
+type Pin = (String, bool, u64);
+
+/// Holds the ports that a design has against those that its interface declares.
+fn hold(core: &dyn Core, ports: Vec<describe::PortInfo>, built: BTreeSet<Pin>) -> Result<(), GenerateError> {
+    let declared: BTreeSet<Pin> = ports.into_iter().map(|p| (p.name, p.dir == Dir::In, p.width)).collect();
+    let Some(pin) = declared.symmetric_difference(&built).next() else { return Ok(()) };
+    let side = if declared.contains(pin) { "the design lacks" } else { "only the design has" };
+    let (name, input, width) = pin;
+    let dir = if *input { "input" } else { "output" };
+    let reason = format!("{side} the {dir} `{name}` of {width} bits");
+    Err(GenerateError::Interface { core: core.name().into(), reason })
+}
+
+/// The module that users instantiate.
+pub fn top(core: &dyn Core) -> String {
+    axi_interface(core).map_or_else(|| core.interface().top, |axi| axi.top)
+}
+
+/// Predicted resources by part, with what stands around the core.
+pub fn parts(core: &dyn Core, family: Family) -> Vec<PartCost> {
+    let around = axi_interface(core).map(|axi| wrap::axi::cost(&axi, family));
+    core.cost(family).into_iter().chain(around.into_iter().flatten()).collect()
+}
+
+/// The same of the whole.
+pub fn whole_cost(core: &dyn Core, family: Family) -> Cost {
+    let mut whole = core.whole_cost(family);
+    axi_interface(core).iter().flat_map(|axi| wrap::axi::cost(axi, family)).for_each(|part| whole += part.cost);
+    whole
+}
+
+/// The AXI interface of a core that is wrapped in one.
+pub fn axi_interface(core: &dyn Core) -> Option<AxiInterface> {
+    let hash = u32::from_str_radix(&config_hash(core)[..8], 16).unwrap_or_default();
+    match core.wrap() {
+        Wrap::None => None,
+        Wrap::Axi => Some(wrap::axi_interface(&core.interface(), hash)),
+    }
 }
 
 /// As [`generate`], with Verilog that is already printed.
@@ -134,7 +179,7 @@ pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<Source
     files.push(file("model.md".into(), model_page::model_page(&subject, &jobs)?.render()?));
     files.push(file("datasheet.html".into(), datasheet::datasheet(&subject)?.render()?));
     let paths = files.iter().map(|f| f.path.clone()).collect();
-    files.push(file(format!("{name}.json"), manifest::json(&subject, paths)?));
+    files.push(file(format!("{name}.json"), manifest::json(&subject, &jobs, paths)?));
     Ok(files)
 }
 
@@ -176,6 +221,8 @@ struct Subject<'a> {
     rtl: &'a Rtl,
     options: &'a Options,
     interface: Interface,
+    /// Around it, where there is one.
+    axi: Option<AxiInterface>,
     banner: Vec<String>,
     hash: String,
 }
@@ -183,13 +230,28 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn new(core: &'a dyn Core, rtl: &'a Rtl, options: &'a Options) -> Result<Self, GenerateError> {
         let (interface, banner, hash) = (core.interface(), banner(core), config_hash(core));
-        let subject = Self { core, rtl, options, interface, banner, hash };
+        let subject = Self { core, rtl, options, interface, axi: axi_interface(core), banner, hash };
         for stream in &subject.interface.streams {
             if subject.interface.tensor(&stream.name).is_none() {
                 return Err(subject.contradiction(format!("stream `{}` has no tensor of its name", stream.name)));
             }
         }
         Ok(subject)
+    }
+
+    /// As [`top`].
+    fn top(&self) -> &str {
+        self.axi.as_ref().map_or(&self.interface.top, |axi| &axi.top)
+    }
+
+    /// Its ports.
+    fn ports(&self) -> Vec<describe::PortInfo> {
+        self.axi.as_ref().map_or_else(|| describe::ports(&self.interface), describe::axi_ports)
+    }
+
+    /// Its registers.
+    fn registers(&self) -> &[Register] {
+        self.axi.as_ref().map_or(&self.interface.registers, |axi| &axi.registers)
     }
 
     fn contradiction(&self, reason: String) -> GenerateError {

@@ -15,16 +15,16 @@ pub fn model_page(subject: &Subject, jobs: &[JobVectors]) -> Result<ModelPage, G
     let interface = &subject.interface;
     let about = subject.core.about();
     let job = jobs.last().ok_or_else(|| subject.contradiction("the core offers no job".into()))?;
-    let sticky = interface.registers.iter().flat_map(|r| r.fields.iter().map(move |f| (r, f)));
+    let sticky = subject.registers().iter().flat_map(|r| r.fields.iter().map(move |f| (r, f)));
     let sticky = sticky.filter(|(_, f)| f.access == Access::WriteOneToClear);
     Ok(ModelPage {
         banner: subject.banner.clone(),
-        top: interface.top.clone(),
+        top: subject.top().into(),
         title: about.title,
         definition: about.definition,
         sizes: describe::size_rows(interface),
         tensors: describe::tensor_rows(interface),
-        set_up: interface.registers.iter().filter_map(set_up).collect(),
+        set_up: subject.registers().iter().filter_map(set_up).collect(),
         status: sticky.map(|(r, f)| format!("`{}` in `{}`", f.name, r.name)).collect(),
         streams: interface.streams.iter().map(describe::walk).collect(),
         example: example(subject, job)?,

@@ -1,4 +1,4 @@
-//! The testbench's register steps, stream sizes and watchdog.
+//! The testbench's register steps, stream sizes and watchdog. It drives the core itself, also where something stands around it.
 
 use bitlathe_spec::{Access, Dir, Field, Interface, Register, Stream};
 use bitlathe_templates::testbench::{JobSteps, Port, RegisterStep, StreamEnd, Testbench};
@@ -62,11 +62,13 @@ fn steps(subject: &Subject, jobs: &[JobVectors]) -> Vec<JobSteps> {
             *count += beats.data.len() as u64;
         }
         let ends = interface.streams.iter().zip(&sent);
+        let of_core = |w: &&Write| interface.registers.iter().any(|r| r.offset == w.offset);
+        let writes = || job.writes.iter().filter(of_core).map(|w| write_step(interface, w)).collect();
         steps.push(JobSteps {
             name: job.name.clone(),
             sizes: numbers::sizes(interface.sizes.iter().map(|s| s.name.as_str()), &job.dims),
-            writes: job.writes.iter().map(|w| write_step(interface, w)).collect(),
-            set_up: job.writes.iter().map(|w| write_step(interface, w)).collect(),
+            writes: writes(),
+            set_up: writes(),
             ends: ends.map(|(s, &beats)| StreamEnd { stream: s.name.clone(), beats }).collect(),
             afterwards: interface.registers.iter().filter_map(|r| settled(interface, r)).collect(),
         });

@@ -102,7 +102,8 @@ fn vectors(subject: &Subject, name: String, mut job: Job) -> Result<JobVectors, 
     let interface = &subject.interface;
     add_defaults(interface, &mut job);
     job.tensors.extend(subject.core.golden(&job));
-    let writes = writes(interface, &job).map_err(|e| e.unwrap_or_else(|| missing(subject, "a register field")))?;
+    let writes =
+        writes(subject.registers(), &job).map_err(|e| e.unwrap_or_else(|| missing(subject, "a register field")))?;
     let streams = interface.streams.iter().map(|s| beats(subject, s, &job)).collect::<Result<_, _>>()?;
     Ok(JobVectors { name, dims: job.dims.clone(), job, writes, streams })
 }
@@ -133,9 +134,8 @@ pub fn field_mask(field: &Field) -> u32 {
 }
 
 /// The writes of a job; the error is `None` where the job lacks a tensor.
-fn writes(interface: &Interface, job: &Job) -> Result<Vec<Write>, Option<GenerateError>> {
-    let set: Vec<&Register> = interface.registers.iter().filter(|r| r.fields.iter().any(is_set_by_job)).collect();
-    set.into_iter().map(|register| write(register, job)).collect()
+fn writes(registers: &[Register], job: &Job) -> Result<Vec<Write>, Option<GenerateError>> {
+    registers.iter().filter(|r| r.fields.iter().any(is_set_by_job)).map(|register| write(register, job)).collect()
 }
 
 fn write(register: &Register, job: &Job) -> Result<Write, Option<GenerateError>> {
@@ -145,6 +145,10 @@ fn write(register: &Register, job: &Job) -> Result<Write, Option<GenerateError>>
         let value = match &field.value {
             FieldValue::None => field.reset,
             FieldValue::Extent(extent) => extent.value(&job.dims).map_err(|e| Some(e.into()))?,
+            FieldValue::Product(extents) => {
+                let beats: Result<u64, _> = extents.iter().map(|e| e.value(&job.dims)).product();
+                beats.map_err(|e| Some(e.into()))?
+            }
             FieldValue::Element { tensor, index } => {
                 *job.tensors.get(tensor).and_then(|t| t.data.get(*index)).ok_or(None)? as u64
             }

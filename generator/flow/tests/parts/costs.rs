@@ -5,8 +5,8 @@ use std::rc::Rc;
 use bitlathe_cores::Cost;
 use bitlathe_cores::parts::requantize::{RequantizeLane, Shift, Tied};
 use bitlathe_cores::parts::{
-    buffer, delay_line, divider, fifo, lfsr, max_tree, multiply_add, normalise, register_file, replay, row_walk,
-    stream_register, sum_tree, width_converter,
+    axi_lite, buffer, delay_line, divider, fifo, lfsr, max_tree, multiply_add, normalise, register_file, replay,
+    row_walk, stream_register, sum_tree, width_converter,
 };
 use bitlathe_flow::synth::{SynthRequest, synthesize};
 use bitlathe_hdl::Unit;
@@ -64,6 +64,7 @@ fn parts() -> Vec<(Rc<Unit>, Cost)> {
         register_file::register_file("registers_under_test", 8, &map),
         register_file::register_file_cost(FAMILY, &map),
     ));
+    out.push((axi_lite::axi_lite(12), axi_lite::cost(12, FAMILY)));
     out.push((arithmetic::normaliser(16, 15), normalise::cost(16, 15, FAMILY)));
     out
 }

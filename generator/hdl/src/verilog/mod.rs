@@ -159,6 +159,7 @@ impl<'a> Printer<'a> {
         let id = self.d.ports[n];
         let s = &self.d.signals[id];
         self.comment(&s.doc);
+        s.attributes.iter().for_each(|(name, value)| self.line(&format!("(* {name} = \"{value}\" *)")));
         let dir = if s.kind == SigKind::Input { "input " } else { "output" };
         let comma = if n + 1 < self.d.ports.len() { "," } else { "" };
         let text = format!("{dir} wire {}{}{comma}", declaration(&s.ty), s.name);
