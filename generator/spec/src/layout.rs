@@ -226,3 +226,42 @@ fn flat_index(base: &[u64], lane: Option<&[u64]>, shape: &[usize]) -> Slot {
     }
     Slot::Element(flat)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seven rows in blocks of three, each block sent twice, two columns a beat.
+    fn blocks() -> Layout {
+        let named = |name: &str, extent| LoopVar { name: name.into(), extent };
+        Layout {
+            loops: vec![
+                named("block", Extent::CeilDiv { dim: "T".into(), by: 3 }),
+                named("again", Extent::Const(2)),
+                named("t", Extent::Within { dim: "T".into(), by: 3, block: "block".into() }),
+            ],
+            lanes: vec![LaneVar { name: "c".into(), extent: 2 }],
+            group: 1,
+            lane_bits: 8,
+            code: "plain".into(),
+            axes: vec![
+                Axis { terms: vec![("block".into(), 3), ("t".into(), 1)], tile: 1 },
+                Axis { terms: vec![("c".into(), 1)], tile: 2 },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_short_last_block_has_no_more_beats_than_rows() {
+        let (layout, dims) = (blocks(), Dims::from([("T".to_owned(), 7)]));
+        let mut rows = vec![];
+        layout.walk(&dims, &[7, 2], |_, slots| rows.push(slots[0])).unwrap();
+        let expected = [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5, 6, 6].map(|row| Slot::Element(2 * row));
+        assert_eq!(rows, expected);
+        assert_eq!(layout.beats(&dims), Ok(14));
+        let texts: Vec<String> = layout.factors().iter().map(Extent::text).collect();
+        assert_eq!(texts, ["2", "T"]);
+        assert_eq!(layout.loops[2].extent.text(), "min(3, T - 3*block)");
+        assert_eq!(layout.beats(&Dims::new()), Err(LayoutError::UnknownDim("T".into())));
+    }
+}
