@@ -47,6 +47,10 @@ bench: setup
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
 	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1 softmax-int8 softmax-base2 linmax-16; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
 	$(BITLATHE) synth examples/softmax-int8.toml --flow xcup --set method.table=logic
+	for kernel in shared-pair shared-3a shift-add booth multiply dsp dsp-packed; do \
+	  $(BITLATHE) synth examples/mixpe-16x16.toml --flow xcup --set array.kernel=$$kernel || exit 1; done
+	for kernel in shared-3a multiply planes; do \
+	  $(BITLATHE) synth examples/mixpe-ecp5.toml --module mixpe_array --set array.kernel=$$kernel || exit 1; done
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
 	for target in kv260 ecp5-85f ice40-hx8k; do \

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use bitlathe_flow::npy;
 use bitlathe_spec::{DType, Tensor};
-use files::{Packer, blocks_of, gguf_file, hf_pack, safetensors_file, ternary, tq1_block, tq2_block};
+use files::{Packer, Plain, blocks_of, gguf_file, hf_pack, safetensors_file, ternary, tq1_block, tq2_block};
 use half::bf16;
 use safetensors::Dtype;
 use serde_json::Value;
@@ -22,10 +22,13 @@ const VECTORS: usize = 2;
 
 /// A folder with the config of a small core.
 fn home() -> TempDir {
+    home_of("ternary-gemm", &["shape.k_max=512", "shape.m_max=256", "parallel.k_lanes=12", "parallel.m_lanes=4"])
+}
+
+fn home_of(kind: &str, sizes: &[&str]) -> TempDir {
     let home = tempfile::tempdir().expect("a folder");
-    let sizes = ["shape.k_max=512", "shape.m_max=256", "parallel.k_lanes=12", "parallel.m_lanes=4"];
     let sets = sizes.iter().flat_map(|s| ["--set", s]);
-    let config = Command::new(env!("CARGO_BIN_EXE_bitlathe")).args(["new", "ternary-gemm"]).args(sets).output();
+    let config = Command::new(env!("CARGO_BIN_EXE_bitlathe")).args(["new", kind]).args(sets).output();
     fs::write(home.path().join("core.toml"), config.expect("it starts").stdout).expect("writable");
     home
 }
@@ -123,6 +126,65 @@ fn plain_matrices_reach_the_hardware() {
     let fortran = npy_file("|i1", true, "(2, 3)", &[1, 0, 0xff, 1, 0, 0xff]);
     fs::write(home.path().join("fortran.npy"), fortran).expect("writable");
     assert_packs(home.path(), &["fortran.npy"], [2, 3], &[1, -1, 0, 0, 1, -1], None);
+}
+
+/// Packs four-bit weights, runs them on the hardware, and finds the product with the real weights of the file but for the rounding
+/// of scales to sixteen bits; gives the notes.
+fn assert_packs_four_bits(
+    home: &Path,
+    weights: &[&str],
+    [rows, columns]: [usize; 2],
+    real: impl Fn(usize) -> f64,
+    tolerance: f64,
+) -> String {
+    let outputs = ["--out", "w=w.npy", "--out", "z=z.npy", "--out", "s=s.npy", "--out", "exp=exp.npy", "--weights"];
+    let (code, json) = run(home, &[&["pack", "core.toml"], &outputs[..], weights].concat());
+    assert_eq!(code, Some(0), "{weights:?}: {json}");
+    let x: Vec<i64> = (0..VECTORS * columns).map(|n| (n * n) as i64 % 256 - 128).collect();
+    npy::write(&home.join("x.npy"), &Tensor::new(DType::I8, [VECTORS, columns], x.clone())).expect("writable");
+    let inputs = ["--in", "x=x.npy", "--in", "w=w.npy", "--in", "z=z.npy", "--in", "s=s.npy"];
+    let (code, sim) = run(home, &[&["sim", "core.toml", "--out", "y=y.npy"], &inputs[..]].concat());
+    assert_eq!((code, &sim["matches_model"]), (Some(0), &Value::Bool(true)), "{weights:?}: {sim}");
+    let [y, exponents] = ["y.npy", "exp.npy"].map(|f| npy::read(&home.join(f)).expect("written"));
+    assert_eq!((y.dtype, &y.shape[..]), (DType::I64, &[VECTORS, rows][..]));
+    for (n, y) in y.data.iter().enumerate() {
+        let (t, m) = (n / rows, n % rows);
+        let terms = (0..columns).map(|k| x[t * columns + k] as f64 * real(m * columns + k));
+        let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), v| (sum + v, size + v.abs()));
+        let got = *y as f64 * 2f64.powi(-exponents.data[m] as i32);
+        assert!((got - sum).abs() <= tolerance * size, "{weights:?}, [{t}, {m}]: {got}, expected {sum}");
+    }
+    json["notes"].to_string()
+}
+
+#[test]
+fn four_bit_layers_reach_the_hardware() {
+    let sizes = ["shape.k_max=256", "shape.m_max=64", "array.rows=8", "array.cols=4", "weights.group=32"];
+    let home = home_of("mixpe-gemm", &[&sizes[..], &["shape.t_block=8"]].concat());
+    let (path, layer) = (home.path(), Plain::new(24, 128, 64, 7));
+    fs::write(path.join("awq.safetensors"), layer.awq()).expect("writable");
+    fs::write(path.join("gptq.safetensors"), layer.gptq(None)).expect("writable");
+    let real = |added: u8| {
+        let layer = &layer;
+        move |at: usize| {
+            let group = at / 128 * 2 + at % 128 / 64;
+            (f64::from(layer.codes[at]) - f64::from(layer.zeros[group] + added)) * f64::from(layer.scales[group])
+        }
+    };
+    // A scale keeps sixteen bits below the largest of its row.
+    for (args, added) in [
+        (&["awq.safetensors"][..], 0),
+        (&["gptq.safetensors:up.qweight", "--gptq-zeros", "v1"], 1),
+        (&["gptq.safetensors:up.qweight", "--gptq-zeros", "v2"], 0),
+    ] {
+        let notes = assert_packs_four_bits(path, args, [24, 128], real(added), 1e-3);
+        assert!(notes.contains("packing"), "{notes}");
+    }
+    let values: Vec<f32> = (0..6 * 50).map(|n| ((n * n % 101) as f32 - 50.0) / 64.0).collect();
+    npy::write(&path.join("real.npy"), &Tensor::from_f32([6, 50], &values)).expect("writable");
+    // A step is a fifteenth of the range, so rounding is off by a thirtieth of it.
+    let notes = assert_packs_four_bits(path, &["real.npy"], [6, 50], |at| f64::from(values[at]), 0.12);
+    assert!(notes.contains("dB signal to noise"), "{notes}");
 }
 
 /// An npy file written by hand.

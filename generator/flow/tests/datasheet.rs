@@ -64,6 +64,15 @@ fn core(config: &str) -> Box<dyn Core> {
     kind.configure(&document).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
+/// The datasheet of a core with synthesis reports.
+fn page_with(config: &str, synth: Vec<Value>) -> String {
+    let core = core(config);
+    let rtl = generate::print(core.as_ref()).expect("prints");
+    let options = Options { config_file: config.into(), synth };
+    let all = generate::files(core.as_ref(), &rtl, &options).expect("a core");
+    all.into_iter().find(|f| f.path == "datasheet.html").expect("written").text
+}
+
 /// The datasheet of a core, with what Yosys says of it where that is asked for.
 fn page(config: &str, measure: bool) -> String {
     let core = core(config);
@@ -74,9 +83,7 @@ fn page(config: &str, measure: bool) -> String {
         let report = synthesize(&request, &Tools::discover().expect("tools")).expect("Yosys runs");
         serde_json::to_value(report).expect("JSON")
     });
-    let options = Options { config_file: config.into(), synth: synth.into_iter().collect() };
-    let all = generate::files(core.as_ref(), &rtl, &options).expect("a core");
-    all.into_iter().find(|f| f.path == "datasheet.html").expect("written").text
+    page_with(config, synth.into_iter().collect())
 }
 
 /// A requantizing core with resident weights, measured.
@@ -209,4 +216,31 @@ fn the_page_says_what_was_measured_and_what_is_only_predicted() {
     assert!(measured.contains("bitlathe synth examples/digits/layer1.toml --flow xcup"));
     assert!(measured.contains("Prediction against measurement") && !measured.contains("Not measured yet"));
     assert!(predicted.contains("Not measured yet") && !predicted.contains("Prediction against measurement"));
+}
+
+/// What was measured beside the core says what it is, and no prediction of the core stands against it.
+#[test]
+fn a_module_or_another_choice_is_no_measurement_of_the_core() {
+    let report = |kernel: &str, lut: u64| {
+        let set = format!("array.kernel={kernel}");
+        json!({"flow": "ecp5", "module": "mixpe_array", "set": [set], "lut": lut, "fmax_mhz": 150.5})
+    };
+    let html = page_with("examples/mixpe-ecp5.toml", vec![report("shared-3a", 4321), report("multiply", 9876)]);
+    for (kernel, lut) in [("shared-3a", "4,321"), ("multiply", "9,876")] {
+        assert!(html.contains(&format!("Measured, flow ecp5, module mixpe_array, array.kernel={kernel}<")), "{kernel}");
+        let command = format!("--flow ecp5 --module mixpe_array --set array.kernel={kernel}<");
+        assert!(html.contains(&command) && html.contains(lut), "{kernel}");
+    }
+    assert!(!html.contains("Measured, flow ecp5<"), "the core itself was not measured");
+    let rows = html.split("Prediction against measurement").skip(1).flat_map(|t| t.split("</table>").next());
+    assert_eq!(rows.filter(|t| t.contains(" %")).count(), 0, "nothing was predicted of these");
+}
+
+/// Blocks of rows do not make the timing diagram as long as they are.
+#[test]
+fn a_core_with_long_blocks_has_a_page_of_moderate_size() {
+    for config in ["examples/mixpe-16x16.toml", "examples/mixpe-ecp5.toml"] {
+        let html = page_with(config, vec![]);
+        assert!(html.contains("beat by beat") && html.len() < 200_000, "{config}: {} bytes", html.len());
+    }
 }

@@ -33,7 +33,7 @@ pub struct TraceSignal {
 /// does not tell single beats.
 pub fn timing(core: &dyn Core) -> Result<Option<Trace>, GenerateError> {
     let interface = core.interface();
-    let dims = small_job(&interface);
+    let dims = small_job(core, &interface);
     let Some(beats) = core.beat_cycles(&dims) else { return Ok(None) };
     let contradiction = |reason| GenerateError::Interface { core: core.name().into(), reason };
     if beats.len() != interface.streams.len() {
@@ -57,17 +57,33 @@ pub fn timing(core: &dyn Core) -> Result<Option<Trace>, GenerateError> {
     Ok(Some(Trace { dims, lead, signals }))
 }
 
-/// Sizes that walk every loop twice, but for the outermost one, which only repeats the rest.
-fn small_job(interface: &Interface) -> Dims {
-    let outermost = interface.streams.first().and_then(|s| s.layout.loops.first()).map(|l| &l.extent);
+/// Most cycles of a diagram whose loops all run twice; where those take more, only the shortest loop over each size does.
+const LONGEST: u64 = 160;
+/// Steps of a block, where a size is walked in blocks.
+const BLOCK_STEPS: u64 = 3;
+
+/// Sizes of a job that shows every loop, or as many as a picture has room for.
+fn small_job(core: &dyn Core, interface: &Interface) -> Dims {
+    let all = sizes(interface, |steps| steps.max());
+    if core.schedule(&all) <= LONGEST { all } else { sizes(interface, |steps| steps.min()) }
+}
+
+/// Sizes that walk the loops over them twice, but for the outermost one, which only repeats the rest; `choose` takes one of the steps of
+/// the loops over a size.
+fn sizes(interface: &Interface, choose: impl Fn(&mut dyn Iterator<Item = u64>) -> Option<u64>) -> Dims {
+    let loops = || interface.streams.iter().flat_map(|stream| &stream.layout.loops);
+    let outermost = loops().next().map(|l| &l.extent);
     let size = |s: &Scalar| {
-        let loops = interface.streams.iter().flat_map(|stream| &stream.layout.loops);
-        let steps = loops.filter_map(|l| match &l.extent {
+        let blocks = loops().any(|l| matches!(&l.extent, Extent::Within { dim, .. } if *dim == s.name));
+        let mut steps = loops().filter_map(|l| match &l.extent {
             Extent::CeilDiv { dim, by } if *dim == s.name => Some(*by),
             _ => None,
         });
         let repeats = matches!(outermost, Some(Extent::CeilDiv { dim, .. }) if *dim == s.name);
-        let value = steps.max().unwrap_or(1) * if repeats { 1 } else { 2 };
+        let value = match choose(&mut steps) {
+            _ if blocks => BLOCK_STEPS,
+            steps => steps.unwrap_or(1) * if repeats { 1 } else { 2 },
+        };
         (s.name.clone(), value.clamp(s.min, s.max))
     };
     interface.sizes.iter().map(size).collect()

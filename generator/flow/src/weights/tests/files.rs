@@ -108,3 +108,91 @@ pub fn blocks_of(w: &[i8], scales: &[f32], pack: Packer) -> Vec<u8> {
 
 /// Packs a block of weights with its scale.
 pub type Packer = fn(&[i8], f32) -> Vec<u8>;
+
+/// A layer of four-bit weights before it is packed.
+#[derive(Clone, Debug)]
+pub struct Plain {
+    /// Rows of W.
+    pub rows: usize,
+    /// Columns of W.
+    pub columns: usize,
+    /// Columns of a group.
+    pub group: usize,
+    /// u, [rows, columns].
+    pub codes: Vec<u8>,
+    /// As stored, [rows, groups].
+    pub zeros: Vec<u8>,
+    /// [rows, groups].
+    pub scales: Vec<f32>,
+}
+
+impl Plain {
+    /// A repeatable layer.
+    pub fn new(rows: usize, columns: usize, group: usize, seed: u64) -> Self {
+        let groups = columns.div_ceil(group);
+        let mix = |n: usize| (n as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        Self {
+            rows,
+            columns,
+            group,
+            codes: (0..rows * columns).map(|n| (mix(n) & 15) as u8).collect(),
+            zeros: (0..rows * groups).map(|n| (mix(n + 7_777) & 15) as u8).collect(),
+            scales: (0..rows * groups).map(|n| (mix(n + 99) & 1023) as f32 / 4096.0).collect(),
+        }
+    }
+
+    /// Groups of a row.
+    pub fn groups(&self) -> usize {
+        self.columns.div_ceil(self.group)
+    }
+
+    /// Rows of W packed eight to a word, [wide, rows / 8].
+    fn across(&self, wide: usize, order: [usize; 8], code: impl Fn(usize, usize) -> u8) -> Vec<u32> {
+        let mut words = vec![0u32; wide * self.rows / 8];
+        for (at, word) in words.iter_mut().enumerate() {
+            let (line, first) = (at / (self.rows / 8), at % (self.rows / 8) * 8);
+            for (i, o) in order.iter().enumerate() {
+                *word |= u32::from(code(first + o, line)) << (4 * i);
+            }
+        }
+        words
+    }
+
+    /// As AutoAWQ writes it.
+    pub fn awq(&self) -> Vec<u8> {
+        let order = [0, 2, 4, 6, 1, 3, 5, 7];
+        let codes = self.across(self.columns, order, |m, k| self.codes[m * self.columns + k]);
+        let zeros = self.across(self.groups(), order, |m, g| self.zeros[m * self.groups() + g]);
+        self.file([self.columns, self.rows / 8], &codes, &zeros, None)
+    }
+
+    /// As GPTQ's packers write it, with the group of each column where `order` gives it.
+    pub fn gptq(&self, order: Option<&[i32]>) -> Vec<u8> {
+        let mut codes = vec![0u32; self.columns / 8 * self.rows];
+        for (m, k) in (0..self.rows).flat_map(|m| (0..self.columns).map(move |k| (m, k))) {
+            codes[k / 8 * self.rows + m] |= u32::from(self.codes[m * self.columns + k]) << (k % 8 * 4);
+        }
+        let zeros = self.across(self.groups(), [0, 1, 2, 3, 4, 5, 6, 7], |m, g| self.zeros[m * self.groups() + g]);
+        self.file([self.columns / 8, self.rows], &codes, &zeros, order)
+    }
+
+    /// The safetensors file of packed words.
+    pub fn file(&self, shape: [usize; 2], codes: &[u32], zeros: &[u32], order: Option<&[i32]>) -> Vec<u8> {
+        let bytes = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+        let groups = self.groups();
+        let scale = |at: usize| f16::from_f32(self.scales[at % self.rows * groups + at / self.rows]);
+        let scales: Vec<u8> = (0..self.rows * groups).flat_map(|at| scale(at).to_le_bytes()).collect();
+        let (codes, zeros) = (bytes(codes), bytes(zeros));
+        let order: Option<Vec<u8>> = order.map(|o| o.iter().flat_map(|g| g.to_le_bytes()).collect());
+        let shapes = ([groups, self.rows / 8], [groups, self.rows], [self.columns]);
+        let mut tensors: Vec<(&str, Dtype, &[usize], &[u8])> = vec![
+            ("up.qweight", Dtype::I32, &shape, &codes),
+            ("up.qzeros", Dtype::I32, &shapes.0, &zeros),
+            ("up.scales", Dtype::F16, &shapes.1, &scales),
+        ];
+        if let Some(order) = &order {
+            tensors.push(("up.g_idx", Dtype::I32, &shapes.2, order));
+        }
+        safetensors_file(&tensors)
+    }
+}

@@ -1,93 +1,16 @@
 //! Layers of AWQ and GPTQ packed here as their writers do, word by word, and damaged.
 
+use super::files::Plain;
 use super::*;
 
-/// A layer before it is packed.
-#[derive(Clone, Debug)]
-struct Plain {
-    rows: usize,
-    columns: usize,
-    group: usize,
-    codes: Vec<u8>,
-    /// As stored, [rows, groups].
-    zeros: Vec<u8>,
-    scales: Vec<f32>,
-}
-
-impl Plain {
-    fn new(rows: usize, columns: usize, group: usize, seed: u64) -> Self {
-        let groups = columns.div_ceil(group);
-        let mix = |n: usize| (n as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        Self {
-            rows,
-            columns,
-            group,
-            codes: (0..rows * columns).map(|n| (mix(n) & 15) as u8).collect(),
-            zeros: (0..rows * groups).map(|n| (mix(n + 7_777) & 15) as u8).collect(),
-            scales: (0..rows * groups).map(|n| (mix(n + 99) & 1023) as f32 / 4096.0).collect(),
-        }
-    }
-
-    fn groups(&self) -> usize {
-        self.columns.div_ceil(self.group)
-    }
-
-    /// Rows of W packed eight to a word, [wide, rows / 8].
-    fn across(&self, wide: usize, order: [usize; 8], code: impl Fn(usize, usize) -> u8) -> Vec<u32> {
-        let mut words = vec![0u32; wide * self.rows / 8];
-        for (at, word) in words.iter_mut().enumerate() {
-            let (line, first) = (at / (self.rows / 8), at % (self.rows / 8) * 8);
-            for (i, o) in order.iter().enumerate() {
-                *word |= u32::from(code(first + o, line)) << (4 * i);
-            }
-        }
-        words
-    }
-
-    fn awq(&self) -> Vec<u8> {
-        let order = [0, 2, 4, 6, 1, 3, 5, 7];
-        let codes = self.across(self.columns, order, |m, k| self.codes[m * self.columns + k]);
-        let zeros = self.across(self.groups(), order, |m, g| self.zeros[m * self.groups() + g]);
-        self.file([self.columns, self.rows / 8], &codes, &zeros, None)
-    }
-
-    fn gptq(&self, order: Option<&[i32]>) -> Vec<u8> {
-        let mut codes = vec![0u32; self.columns / 8 * self.rows];
-        for (m, k) in (0..self.rows).flat_map(|m| (0..self.columns).map(move |k| (m, k))) {
-            codes[k / 8 * self.rows + m] |= u32::from(self.codes[m * self.columns + k]) << (k % 8 * 4);
-        }
-        let zeros = self.across(self.groups(), [0, 1, 2, 3, 4, 5, 6, 7], |m, g| self.zeros[m * self.groups() + g]);
-        self.file([self.columns / 8, self.rows], &codes, &zeros, order)
-    }
-
-    fn file(&self, shape: [usize; 2], codes: &[u32], zeros: &[u32], order: Option<&[i32]>) -> Vec<u8> {
-        let bytes = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
-        let groups = self.groups();
-        let scale = |at: usize| f16::from_f32(self.scales[at % self.rows * groups + at / self.rows]);
-        let scales: Vec<u8> = (0..self.rows * groups).flat_map(|at| scale(at).to_le_bytes()).collect();
-        let (codes, zeros) = (bytes(codes), bytes(zeros));
-        let order: Option<Vec<u8>> = order.map(|o| o.iter().flat_map(|g| g.to_le_bytes()).collect());
-        let shapes = ([groups, self.rows / 8], [groups, self.rows], [self.columns]);
-        let mut tensors: Vec<(&str, Dtype, &[usize], &[u8])> = vec![
-            ("up.qweight", Dtype::I32, &shape, &codes),
-            ("up.qzeros", Dtype::I32, &shapes.0, &zeros),
-            ("up.scales", Dtype::F16, &shapes.1, &scales),
-        ];
-        if let Some(order) = &order {
-            tensors.push(("up.g_idx", Dtype::I32, &shapes.2, order));
-        }
-        safetensors_file(&tensors)
-    }
-
-    /// What the reader should give, with the stored zero points raised by a number.
-    fn expect(&self, got: ModelTensor, added: u8) -> Vec<String> {
-        let ModelTensor::Grouped { shape, group, codes, zeros, scales, notes } = got else { panic!("{got:?}") };
-        assert_eq!((shape, group), ([self.rows, self.columns], self.group));
-        assert_eq!(codes, self.codes);
-        assert_eq!(zeros, self.zeros.iter().map(|z| z + added).collect::<Vec<u8>>());
-        assert_eq!(scales, self.scales);
-        notes
-    }
+/// What the reader should give, with the stored zero points raised by a number.
+fn expect(layer: &Plain, got: ModelTensor, added: u8) -> Vec<String> {
+    let ModelTensor::Grouped { shape, group, codes, zeros, scales, notes } = got else { panic!("{got:?}") };
+    assert_eq!((shape, group), ([layer.rows, layer.columns], layer.group));
+    assert_eq!(codes, layer.codes);
+    assert_eq!(zeros, layer.zeros.iter().map(|z| z + added).collect::<Vec<u8>>());
+    assert_eq!(scales, layer.scales);
+    notes
 }
 
 fn version(zeros: GptqZeros) -> ImportOptions {
@@ -108,11 +31,11 @@ fn words_packed_elsewhere_are_read() {
     let awq = AWQ_WORDS;
     let file = layer.file([8, 1], &awq.0, &[awq.1], None);
     assert_eq!(file, layer.awq(), "the writer of these tests agrees");
-    layer.expect(read_bytes(&file, None, plain()).unwrap(), 0);
+    expect(&layer, read_bytes(&file, None, plain()).unwrap(), 0);
     let stored = Plain { zeros: layer.zeros.iter().map(|z| z.wrapping_sub(1) & 15).collect(), ..layer };
     let file = stored.file([1, 8], &GPTQ_WORDS.0, &[GPTQ_WORDS.1], None);
     assert_eq!(file, stored.gptq(None), "the writer of these tests agrees");
-    stored.expect(read_bytes(&file, None, version(GptqZeros::V1)).unwrap(), 1);
+    expect(&stored, read_bytes(&file, None, version(GptqZeros::V1)).unwrap(), 1);
 }
 
 const AWQ_WORDS: ([u32; 8], u32) = (
@@ -131,9 +54,9 @@ fn a_gptq_layer_needs_the_version_of_its_zero_points() {
     let file = layer.gptq(None);
     let text = message(&file, None, plain());
     assert!(text.starts_with("layer `up` is packed as GPTQ does"), "{text}");
-    let notes = layer.expect(read_bytes(&file, Some("up.qweight"), version(GptqZeros::V1)).unwrap(), 1);
+    let notes = expect(&layer, read_bytes(&file, Some("up.qweight"), version(GptqZeros::V1)).unwrap(), 1);
     assert!(notes[0].contains("version 1") && notes[1].ends_with("stored as 15 and mean 16"), "{notes:?}");
-    let notes = layer.expect(read_bytes(&file, None, version(GptqZeros::V2)).unwrap(), 0);
+    let notes = expect(&layer, read_bytes(&file, None, version(GptqZeros::V2)).unwrap(), 0);
     assert_eq!(notes, ["GPTQ packing, version 2; zero points as stored", "groups of 32 columns"]);
 }
 
@@ -141,7 +64,7 @@ fn a_gptq_layer_needs_the_version_of_its_zero_points() {
 fn a_short_last_group_needs_the_groups_of_the_columns() {
     let layer = Plain::new(8, 80, 32, 5);
     let order: Vec<i32> = (0..80).map(|k| k / 32).collect();
-    layer.expect(read_bytes(&layer.gptq(Some(&order)), None, version(GptqZeros::V1)).unwrap(), 1);
+    expect(&layer, read_bytes(&layer.gptq(Some(&order)), None, version(GptqZeros::V1)).unwrap(), 1);
     let text = message(&layer.gptq(None), None, version(GptqZeros::V1));
     assert!(text.ends_with("80 columns are not 3 equal groups, and there is no `g_idx`"), "{text}");
     let mut swapped = order.clone();
@@ -171,9 +94,9 @@ proptest! {
     fn packed_layers_survive(words in 1usize..4, groups in 1usize..4, seed: u64, awq: bool) {
         let layer = Plain::new(8 * words, 32 * groups, 32, seed);
         if awq {
-            layer.expect(read_bytes(&layer.awq(), None, plain()).unwrap(), 0);
+            expect(&layer, read_bytes(&layer.awq(), None, plain()).unwrap(), 0);
         } else {
-            layer.expect(read_bytes(&layer.gptq(None), None, version(GptqZeros::V1)).unwrap(), 1);
+            expect(&layer, read_bytes(&layer.gptq(None), None, version(GptqZeros::V1)).unwrap(), 1);
         }
     }
 
