@@ -215,7 +215,8 @@ impl Config {
 
     /// The kernel with the fewest look-up tables among those of the preferred resource.
     fn best(&self, target: &Target, exist: impl Iterator<Item = &'static dyn Kernel>) -> Option<&'static dyn Kernel> {
-        let cost = |kernel| self.array(target, kernel).cost(target.family);
+        // Blocks that synthesis might take for products are not counted upon.
+        let cost = |kernel| self.array(target, kernel).cost(target.family, false);
         let costs: Vec<_> = exist.map(|k| (k, cost(k))).collect();
         let wanted = |dsp: f64| (dsp > 0.0) == (self.array.prefer == PreferName::Dsp);
         let any = costs.iter().any(|(_, c)| wanted(c.dsp));

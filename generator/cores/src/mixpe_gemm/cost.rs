@@ -14,7 +14,7 @@ fn entry(part: &str, count: i64, cost: Cost) -> PartCost {
 /// All parts.
 pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     vec![
-        entry("array", 1, hw.array.cost(family)),
+        entry("array", 1, hw.array.cost(family, false)),
         entry("register file", 1, register_file_cost(family, &registers(hw))),
     ]
 }
