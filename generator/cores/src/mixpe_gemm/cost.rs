@@ -68,7 +68,7 @@ fn tile_walk(hw: &Hardware, family: Family) -> Cost {
         + count(walk.m_tiles_max)
         + clog2(walk.tiles_a_group).max(1);
     let left = count(walk.t_max);
-    let bit = if family == Family::Ecp5 { 3.0 } else { 2.0 };
+    let bit = if implementation(family) == 0 { 3.3 } else { 2.0 };
     Cost::logic(bit * (counters + left) as f64, (counters + left + 5) as f64)
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
-use super::carry::impl_param;
+use super::carry::{adder_lut, impl_param};
 use crate::Cost;
 
 /// Cycles from the factors to the result; the addend comes one cycle after the factors.
@@ -212,12 +212,17 @@ pub fn product_cost(a_bits: i64, b_bits: i64, family: Family) -> Cost {
     let dsp = match family {
         Family::Xcup => pieces(26, 17),
         Family::Xc7 => pieces(24, 17),
-        // What is left of a factor of one bit too many, two bits with its sign, becomes look-up tables.
-        Family::Ecp5 if large == ECP5_FACTOR + 1 && small <= ECP5_FACTOR => {
-            return Cost { dsp: 1.0, ..Cost::logic(3.0 * small as f64, 0.0) };
+        Family::Ecp5 if small <= ECP5_FACTOR && (ECP5_FACTOR + 1..2 * ECP5_FACTOR).contains(&large) => {
+            // What is left of a factor of one bit too many, two bits with its sign, becomes look-up tables. Two blocks join in an
+            // adder above the lower one's own bits.
+            let (dsp, lut) = match large - ECP5_FACTOR {
+                1 => (1.0, 3.0 * small as f64),
+                _ => (2.0, adder_lut(family, large + small - (ECP5_FACTOR - 1))),
+            };
+            return Cost { dsp, ..Cost::logic(lut, 0.0) };
         }
         Family::Ecp5 => pieces(17, 17),
-        Family::Ice40 => return Cost::logic((a_bits * b_bits) as f64, 0.0),
+        Family::Ice40 => return Cost::logic(2.75 * (a_bits * b_bits) as f64, 0.0),
     };
     Cost { dsp, ..Cost::logic(34.0 * (dsp - 1.0), 0.0) }
 }

@@ -29,11 +29,11 @@ impl Kernel for Booth {
             low.wrapping_add(high).wrapping_add(top)
         })
     }
-    /// Fitted to synthesized arrays of 8 and 16 bits.
+    /// Fitted to synthesized cores of 8 and 16 bits.
     fn cell_cost(&self, at: &Size) -> Cost {
         let [once, bit] = match at.family {
-            Family::Xcup | Family::Xc7 => [5.1, 4.5],
-            Family::Ecp5 => [58.0, 6.1],
+            Family::Xcup | Family::Xc7 => [2.5, 4.0],
+            Family::Ecp5 => [14.0, 4.85],
             Family::Ice40 => [12.6, 5.0],
         };
         product_cell_cost(self, at, once + bit * at.act as f64)

@@ -1,4 +1,4 @@
-//! `multiply`: `a * u` as Verilog has it, without DSP blocks. The other yardstick.
+//! `multiply`: `a * u` as Verilog has it. The other yardstick. In a core that leaves other products to synthesis it becomes DSP blocks.
 
 use std::rc::Rc;
 
@@ -29,8 +29,13 @@ impl Kernel for Multiply {
             product.slice(0, bits)
         })
     }
-    /// Fitted to synthesized arrays of 8 and 16 bits.
+    /// A block where the core lets synthesis take them, otherwise fitted to synthesized arrays of 8 and 16 bits.
     fn cell_cost(&self, at: &Size) -> Cost {
+        if at.infers_dsp && at.family != Family::Ice40 {
+            let mut cost = product_cell_cost(self, at, 0.0);
+            cost.dsp = 1.0;
+            return cost;
+        }
         let [once, bit] = match at.family {
             Family::Xcup | Family::Xc7 => [3.3, 6.4],
             Family::Ecp5 => [53.0, 9.2],

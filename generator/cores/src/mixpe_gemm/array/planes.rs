@@ -78,7 +78,7 @@ impl Kernel for Planes {
             Family::Ecp5 => 2.0 * adder_lut(at.family, bits),
             Family::Ice40 => gates + if first { bits as f64 } else { 2.0 * bits as f64 },
             Family::Xcup | Family::Xc7 if first => bits as f64,
-            Family::Xcup | Family::Xc7 => 2.0 * bits as f64 + 7.5,
+            Family::Xcup | Family::Xc7 => 2.0 * bits as f64 + 0.8,
         };
         lane_cell_cost(self, at, lane)
     }

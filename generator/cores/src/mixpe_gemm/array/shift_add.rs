@@ -29,11 +29,11 @@ impl Kernel for ShiftAdd {
             (1..WEIGHT).fold(term(0), |sum, k| sum.wrapping_add(term(k)))
         })
     }
-    /// Fitted to synthesized arrays of 8 and 16 bits: synthesis takes the terms apart into carry-save stages.
+    /// Fitted to synthesized cores of 8 and 16 bits: synthesis takes the terms apart into carry-save stages.
     fn cell_cost(&self, at: &Size) -> Cost {
         let [once, bit] = match at.family {
-            Family::Xcup | Family::Xc7 => [-0.6, 5.0],
-            Family::Ecp5 => [-8.0, 17.1],
+            Family::Xcup | Family::Xc7 => [1.0, 5.25],
+            Family::Ecp5 => [12.0, 6.9],
             Family::Ice40 => [8.6, 7.0],
         };
         product_cell_cost(self, at, once + bit * at.act as f64)
