@@ -5,7 +5,7 @@
 //! `docs/cost-model.md` says how far the sums are off.
 
 use bitlathe_hdl::{RamStyle, clog2};
-use bitlathe_spec::Family;
+use bitlathe_spec::{Family, Rounding};
 
 use super::foot::memory_style;
 use super::hardware::Hardware;
@@ -83,18 +83,23 @@ fn delays(hw: &Hardware, family: Family) -> Cost {
     let row = clog2(hw.t_block).max(1);
     // Lines of flip-flops that carry the same are one; those of shift registers are not.
     let shared = implementation(family) == 0;
-    let mut lines =
-        vec![(1, sum, true), (row, scale, false), (row, sum - scale, false), (1, scale + 1, false), (2, sum, false)];
-    lines.extend([(1, hw.zero_stage(), false), (1, scale - hw.zero_stage(), false)]);
+    let mut lines = vec![(1, sum, true), (row, scale, false), (row, sum - scale, false), (1, scale + 1, false)];
+    lines.extend([(1, sum, false), (1, hw.zero_stage(), false), (1, scale - hw.zero_stage(), false)]);
     if hw.adds_tiles() {
         lines.extend([(1, array, false), (1, array + 1, true)]);
         if !shared {
             lines.extend([(row, array - 1, false), (row, 2, false)]);
         }
     }
+    // The last row of the job, all the way to the output: random numbers start anew on the way.
+    match hw.requant {
+        Some(r) if r.rounding == Rounding::Stochastic => {
+            lines.extend([(1, sum, false), (1, requantize::LATENCY, false)]);
+        }
+        _ => lines.push((1, hw.output_stage(), false)),
+    }
     if hw.requant.is_some() {
-        let last = if shared { sum - scale } else { sum };
-        lines.extend([(1, last, false), (1, requantize::LATENCY, true), (1, requantize::LATENCY, false)]);
+        lines.extend([(1, if shared { sum - scale } else { sum }, false), (1, requantize::LATENCY, true)]);
     }
     lines.into_iter().map(|(bits, stages, reset)| delay_cost(family, bits, stages, reset)).sum()
 }

@@ -84,9 +84,10 @@ impl Segment {
         self.sizes(size).map(|at| self.kernel.table_cost(&at)).sum()
     }
 
-    /// Cost of the columns' feet.
+    /// Cost of the columns' feet. Where the last cell lacks columns nothing is left of theirs.
     pub(super) fn feet_cost(&self, size: Size) -> Cost {
-        self.kernel.foot_cost(&Size { rows: self.rows(), ..size }) * self.cells_a_step() as f64
+        let cells = self.shape.cols as f64 / self.kernel.cols_a_cell() as f64;
+        self.kernel.foot_cost(&Size { rows: self.rows(), ..size }) * cells
     }
 
     /// Cost of the sum of the activations, with its delay, of which the last sum is the first stage.
