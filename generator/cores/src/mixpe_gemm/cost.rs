@@ -21,6 +21,7 @@ use crate::{Cost, PartCost};
 pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     let entry = |part: &str, count: i64, cost: Cost| PartCost { part: part.into(), count: count as u64, cost };
     let cols = hw.array.cols;
+    // The feet of every core have blocks, or products that synthesis puts into them where the family has blocks it may take.
     let mut out = hw.array.parts(family, family != Family::Ice40);
     if hw.adds_tiles() {
         out.push(entry("sum over a group's tiles", 1, group_sum(hw, family)));
