@@ -278,7 +278,8 @@ impl RequantizeLane {
     }
 
     /// DSP blocks of the product, and in how many pieces it is parted: seventeen bits at a time are taken off an accumulator that is
-    /// wider than a block's factor. A rest of two bits becomes LUTs on ECP5; on iCE40 the whole product does.
+    /// wider than a block's factor. A rest of two bits, three behind two pieces, becomes LUTs on ECP5; on iCE40 the
+    /// whole product does.
     fn blocks(&self, family: Family, tied: Tied) -> (i64, i64) {
         let widest = match family {
             _ if tied == Tied::ZeroPointAndMultiplier => return (0, 1),
@@ -288,7 +289,7 @@ impl RequantizeLane {
             Family::Ice40 => return (0, 1),
         };
         let off = ((self.acc_bits - widest).max(0) + PIECE - 1) / PIECE;
-        let rest_in_lut = family == Family::Ecp5 && off > 0 && self.acc_bits - PIECE * off == 2;
+        let rest_in_lut = family == Family::Ecp5 && off > 0 && self.acc_bits - PIECE * off <= 1 + off;
         (1 + off - i64::from(rest_in_lut), 1 + off)
     }
 
