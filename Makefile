@@ -56,6 +56,8 @@ bench: setup
 	for target in kv260 ecp5-85f ice40-hx8k; do \
 	  cargo run --quiet -p bitlathe-flow --example cost_model ternary-gemm $$target 90125 12 || exit 1; done
 	cargo run --quiet -p bitlathe-flow --example cost_model quantizer kv260 90125 12
+	for target in kv260 ecp5-85f; do \
+	  cargo run --quiet -p bitlathe-flow --example cost_model mixpe-gemm $$target 60221 12 || exit 1; done
 	cargo run --quiet -p bitlathe-flow --example mixpe_array
 	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg

@@ -77,6 +77,15 @@ impl std::ops::AddAssign for Cost {
     }
 }
 
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), |mut sum, cost| {
+            sum += cost;
+            sum
+        })
+    }
+}
+
 impl std::ops::Mul<f64> for Cost {
     type Output = Self;
     fn mul(self, n: f64) -> Self {
@@ -228,10 +237,7 @@ pub trait Core: Send + Sync {
     fn cost(&self, family: Family) -> Vec<PartCost>;
     /// Predicted resources of the whole core for a family.
     fn whole_cost(&self, family: Family) -> Cost {
-        self.cost(family).into_iter().fold(Cost::default(), |mut sum, part| {
-            sum += part.cost;
-            sum
-        })
+        self.cost(family).into_iter().map(|part| part.cost).sum()
     }
     /// Whether synthesis, of the whole core or of one of its modules, may put multipliers of the Verilog into DSP blocks, beside those that
     /// it instantiates.

@@ -290,7 +290,7 @@ impl Lanes<'_> {
         if !self.requant.per_row {
             let spread = |name: &str, v: &Expr, n: i64| m.wire(name, &v.repeat(n * rows));
             let mult = match second {
-                Some(second) => m.wire("mult", &second.select(&field("mult_1"), &field("mult_0"))),
+                Some(second) => m.wire("mult", &second.select(field("mult_1"), field("mult_0"))),
                 None => field("mult"),
             };
             let shift = runtime.then(|| {

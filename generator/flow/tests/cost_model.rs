@@ -117,3 +117,29 @@ fn quantizers_are_predicted() {
         with(12, json!({"name": "hadamard", "size": 32}), json!({})),
     ]);
 }
+
+#[test]
+fn products_of_four_bit_weights_are_predicted() {
+    let with = |target: &str, kernel: &str, rest: Value| {
+        let mut config = json!({
+            "kind": "mixpe-gemm", "name": "small_core", "target": {"name": target}, "weights": {"group": 64},
+            "shape": {"k_max": 1000, "m_max": 1000, "t_block": 256}, "array": {"rows": 8, "cols": 2, "kernel": kernel},
+        });
+        for (table, value) in rest.as_object().expect("tables") {
+            config[table] = value.clone();
+        }
+        config
+    };
+    let requant = json!({"kind": "requant", "bits": 8, "shift": 20});
+    let one_segment_more = json!({"rows": 32, "cols": 3, "kernel": "dsp-packed"});
+    assert_held(&[
+        with("kv260", "shared-pair", json!({})),
+        with("kv260", "dsp", json!({"act": {"bits": 16}, "output": requant})),
+        with("kv260", "", json!({"array": one_segment_more})),
+        with("kv260", "booth", json!({})),
+        with("ecp5-85f", "planes", json!({})),
+        with("ecp5-85f", "multiply", json!({"output": requant})),
+        with("ecp5-85f", "shift-add", json!({})),
+        with("ice40-hx8k", "shared-3a", json!({"array": {"rows": 4, "cols": 1, "kernel": "shared-3a"}})),
+    ]);
+}

@@ -217,14 +217,15 @@ impl Config {
         Some(kernel)
     }
 
-    /// The kernel with the fewest look-up tables among those of the preferred resource.
+    /// The kernel with the fewest DSP blocks, then look-up tables, among those of the preferred resource.
     fn best(&self, target: &Target, exist: impl Iterator<Item = &'static dyn Kernel>) -> Option<&'static dyn Kernel> {
-        let cost = |kernel| self.array(target, kernel).cost(target.family);
+        // Blocks that synthesis might take for products are not counted upon.
+        let cost = |kernel| self.array(target, kernel).cost(target.family, false);
         let costs: Vec<_> = exist.map(|k| (k, cost(k))).collect();
         let wanted = |dsp: f64| (dsp > 0.0) == (self.array.prefer == PreferName::Dsp);
         let any = costs.iter().any(|(_, c)| wanted(c.dsp));
         let legal = costs.iter().filter(|(_, c)| wanted(c.dsp) || !any);
-        legal.min_by(|a, b| a.1.lut.total_cmp(&b.1.lut)).map(|(k, _)| *k)
+        legal.min_by(|(_, a), (_, b)| a.dsp.total_cmp(&b.dsp).then(a.lut.total_cmp(&b.lut))).map(|(k, _)| *k)
     }
 
     fn array(&self, target: &Target, kernel: &'static dyn Kernel) -> Array {

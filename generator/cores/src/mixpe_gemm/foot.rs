@@ -8,9 +8,10 @@ use bitlathe_spec::Family;
 
 use super::array::{Array, amd_form, array_impl_param, array_implementation, widen};
 use super::hardware::{Hardware, SCALE_BITS, ZERO_BITS};
+use crate::Cost;
 use crate::parts::buffer::BLOCK_FROM;
-use crate::parts::carry::implementation;
-use crate::parts::multiply_add::{Form, fitting, multiply_add};
+use crate::parts::carry::{adder_lut, implementation};
+use crate::parts::multiply_add::{Form, fitting, multiply_add, product_cost};
 
 /// How a memory of one word a row of a block is made: iCE40 has none of look-up tables.
 pub fn memory_style(rows: i64, family: Family) -> RamStyle {
@@ -107,6 +108,36 @@ impl ColumnFoot {
     /// `IMPL` of a product: the family's own where one block holds it.
     fn form(&self, [a, b, p]: [i64; 3], imp: &Dim) -> Dim {
         if fitting(implementation(self.family), a, b, p) == 0 { Dim::from(0) } else { amd_form(imp) }
+    }
+
+    /// Cost of the feet of `cols` columns. Where products are left to synthesis it keeps the bits that somebody reads, and one copy of
+    /// what is the same for all columns.
+    pub fn cost(&self, cols: i64, family: Family) -> Cost {
+        let (total, debt, acc) = (self.total_bits(), self.debt_bits(), self.acc_bits);
+        let sum = Array::sum_width(&self.act_bits.into(), &self.group.into()).value();
+        let [zero, scale] = [self.zero_product(), self.scale_product()];
+        let in_block = |[a, b, p]: [i64; 3]| fitting(implementation(family), a, b, p) != 0;
+        let block = Cost { dsp: 1.0, ..Cost::default() };
+        let (mut each, mut once) = (Cost::logic(0.0, sum as f64), Cost::default());
+        if in_block(zero) {
+            each += block.clone();
+        } else {
+            each += product_cost(zero[0], zero[1], family);
+            each += Cost::logic(adder_lut(family, debt), (ZERO_BITS + sum + 2 * debt) as f64);
+            once.ff += total as f64;
+        }
+        if in_block(scale) {
+            each += block;
+        } else {
+            // AMD's adder gates the sum before in the same look-up table.
+            let gate = if implementation(family) != 0 { 0 } else { acc };
+            each += product_cost(scale[0], scale[1], family);
+            each += Cost::logic(adder_lut(family, acc) + gate as f64, (2 * (debt + SCALE_BITS) + 2 * acc) as f64);
+            once.ff += 1.0;
+        }
+        let mut cost = each * cols as f64;
+        cost += once;
+        cost
     }
 
     /// y - (z·A - acc)·S: the debt of a group first, which fits a bit less than what it is owed, then the scale.

@@ -94,11 +94,11 @@ fn acts(config: &Value, table: &str, key: &str) -> bool {
     table != "output" || key == "kind" || config["output"]["kind"] == "requant"
 }
 
-/// Cores that fill a fair part of a family's devices and that Yosys maps within minutes: rows and columns to draw from.
+/// Cores that Yosys maps within a minute or two: rows, and the fewest columns with how many counts there are.
 fn sizes(family: Family) -> ([u64; 3], (u64, u64)) {
     match family {
-        Family::Xcup | Family::Xc7 => ([8, 16, 32], (4, 13)),
-        Family::Ecp5 => ([4, 8, 16], (3, 6)),
+        Family::Xcup | Family::Xc7 => ([8, 16, 32], (2, 5)),
+        Family::Ecp5 => ([4, 8, 16], (2, 4)),
         Family::Ice40 => ([4, 4, 8], (1, 2)),
     }
 }

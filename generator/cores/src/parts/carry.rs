@@ -52,6 +52,13 @@ pub fn ternary_lut(family: Family, width: i64, operands: i64) -> f64 {
     }
 }
 
+/// LUTs of [`choice_add`] on a sum of `width` bits and values of `values` bits, without the macro two a bit of those; a sum that is
+/// zero then takes nothing.
+pub fn choice_lut(family: Family, width: i64, values: i64, zero: bool) -> f64 {
+    let sum = if zero { 0.0 } else { adder_lut(family, width) };
+    if vendor(family) { width as f64 } else { (2 * values) as f64 + sum }
+}
+
 /// LUTs of [`ternary_add`] as an accumulator: `operands` of `width` bits with `debts` pending ones, and a gated one of `acc` bits.
 /// Without the macro the operands are added first; a second pending one takes a carry-save stage.
 pub fn accumulate_lut(family: Family, width: i64, acc: i64, operands: i64, debts: i64) -> f64 {

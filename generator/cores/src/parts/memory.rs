@@ -101,7 +101,9 @@ pub fn lut_memory(family: Family, ports: i64, width: i64, depth: i64) -> Cost {
         Family::Ecp5 => (ports * up(width, 4) * up(depth, 16) * 4, up(depth, 16)),
         Family::Ice40 => return Cost::default(),
     };
-    let select = (ports * width) as f64 * select_lut(family, banks);
+    // Of four banks ECP5 gets the faster multiplexer, which takes a look-up table more.
+    let faster = if family == Family::Ecp5 && (3..=4).contains(&banks) { 1.0 } else { 0.0 };
+    let select = (ports * width) as f64 * (select_lut(family, banks) + faster);
     Cost { lutram: sites as f64, ..Cost::logic(sites as f64 + select, 0.0) }
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
-use super::carry::impl_param;
+use super::carry::{adder_lut, impl_param};
 use crate::Cost;
 
 /// Cycles from the factors to the result; the addend comes one cycle after the factors.
@@ -197,15 +197,35 @@ pub fn cost(a_bits: i64, b_bits: i64, p_bits: i64, family: Family) -> Cost {
         return Cost { dsp: 1.0, ..Cost::default() };
     }
     let registers = (2 * (a_bits + b_bits) + 2 * p_bits) as f64;
+    let adder = if family == Family::Ecp5 { 1.5 } else { 1.0 } * p_bits as f64;
+    let mut cost = product_cost(a_bits, b_bits, family);
+    cost += Cost::logic(adder, registers);
+    cost
+}
+
+/// Cost of a signed product without its registers as synthesis makes it: blocks with the sums that join them, or look-up tables.
+pub fn product_cost(a_bits: i64, b_bits: i64, family: Family) -> Cost {
     let (large, small) = (a_bits.max(b_bits), a_bits.min(b_bits));
-    // Unsigned parts of the factors that blocks take, and the sums that join their products.
+    // Unsigned parts of the factors that blocks take.
     let pieces =
         |wide: i64, narrow: i64| (((large - 1 + wide - 1) / wide) * ((small - 1 + narrow - 1) / narrow)) as f64;
-    let (dsp, lut) = match family {
-        Family::Xcup => (pieces(26, 17), p_bits as f64),
-        Family::Xc7 => (pieces(24, 17), p_bits as f64),
-        Family::Ecp5 => (pieces(17, 17), 1.5 * p_bits as f64),
-        Family::Ice40 => return Cost::logic((a_bits * b_bits + p_bits) as f64, registers),
+    let dsp = match family {
+        Family::Xcup => pieces(26, 17),
+        Family::Xc7 => pieces(24, 17),
+        Family::Ecp5 if small <= ECP5_FACTOR && (ECP5_FACTOR + 1..2 * ECP5_FACTOR).contains(&large) => {
+            // What is left of a factor of one bit too many, two bits with its sign, becomes look-up tables. Two blocks join in an
+            // adder above the lower one's own bits.
+            let (dsp, lut) = match large - ECP5_FACTOR {
+                1 => (1.0, 3.0 * small as f64),
+                _ => (2.0, adder_lut(family, large + small - (ECP5_FACTOR - 1))),
+            };
+            return Cost { dsp, ..Cost::logic(lut, 0.0) };
+        }
+        Family::Ecp5 => pieces(17, 17),
+        Family::Ice40 => return Cost::logic(2.75 * (a_bits * b_bits) as f64, 0.0),
     };
-    Cost { dsp, ..Cost::logic(lut + 34.0 * (dsp - 1.0), registers) }
+    Cost { dsp, ..Cost::logic(34.0 * (dsp - 1.0), 0.0) }
 }
+
+/// Bits of a factor of the block of ECP5.
+const ECP5_FACTOR: i64 = 18;

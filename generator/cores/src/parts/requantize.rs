@@ -15,6 +15,9 @@ use crate::parts::window_shift::{REACH, SHIFT_W, window_shift};
 /// Cycles from an accumulator to its output.
 pub const LATENCY: i64 = 3;
 
+/// Unsigned bits of an accumulator that synthesis gives a DSP block where it takes several.
+const PIECE: i64 = 17;
+
 /// How far the product is shifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shift {
@@ -274,28 +277,32 @@ impl RequantizeLane {
         if self.rounding == Rounding::Stochastic { reach.min(16) } else { 0 }
     }
 
-    /// DSP blocks of the product, and whether it is parted: the accumulator is wider than a block's factor. A rest of two bits becomes
-    /// LUTs on ECP5; on iCE40 the whole product does.
-    fn blocks(&self, family: Family, tied: Tied) -> (i64, bool) {
+    /// DSP blocks of the product, and in how many pieces it is parted: seventeen bits at a time are taken off an accumulator that is
+    /// wider than a block's factor. A rest of two bits, three behind two pieces, becomes LUTs on ECP5; on iCE40 the
+    /// whole product does.
+    fn blocks(&self, family: Family, tied: Tied) -> (i64, i64) {
         let widest = match family {
-            _ if tied == Tied::ZeroPointAndMultiplier => return (0, false),
+            _ if tied == Tied::ZeroPointAndMultiplier => return (0, 1),
             Family::Xcup => 27,
             Family::Xc7 => 25,
             Family::Ecp5 => 18,
-            Family::Ice40 => return (0, false),
+            Family::Ice40 => return (0, 1),
         };
-        let parted = self.acc_bits > widest;
-        let rest_in_lut = family == Family::Ecp5 && self.acc_bits == widest + 1;
-        (1 + i64::from(parted && !rest_in_lut), parted)
+        let off = ((self.acc_bits - widest).max(0) + PIECE - 1) / PIECE;
+        let rest_in_lut = family == Family::Ecp5 && off > 0 && self.acc_bits - PIECE * off <= 1 + off;
+        (1 + off - i64::from(rest_in_lut), 1 + off)
     }
 
     /// A lane but for its parameters. The weights of the counted bits were fitted to thirty lanes a family, synthesized alone.
     fn without_parameters(&self, family: Family, tied: Tied) -> Cost {
         let (acc, width) = (self.acc_bits as f64, self.width(tied));
-        let (dsp, parted) = self.blocks(family, tied);
+        let (dsp, pieces) = self.blocks(family, tied);
+        // Each piece is added to what is left above the one before.
+        let joined: i64 = (0..pieces - 1).map(|piece| self.acc_bits - PIECE * piece).sum();
+        let rest = if dsp < pieces { 35.0 } else { 0.0 };
         let (whole, join, once, planes) = match family {
-            Family::Xcup | Family::Xc7 => (0.0, acc, 4.0, 1.2),
-            Family::Ecp5 => (0.0, if dsp == 1 { 57.0 } else { 22.0 }, 2.0, 1.5),
+            Family::Xcup | Family::Xc7 => (0.0, joined as f64, 4.0, 1.2),
+            Family::Ecp5 => (0.0, 22.0 + rest + 2.6 * acc * (pieces - 2) as f64, 2.0, 1.5),
             Family::Ice40 => (49.3 * acc - 60.0, 0.0, -3.0, 2.6),
         };
         let given = |present: bool, lut: f64| if present { lut } else { 0.0 };
@@ -306,7 +313,7 @@ impl RequantizeLane {
             Shift::Range(..) => self.near() + 1,
         };
         let lut = given(tied != Tied::ZeroPointAndMultiplier, whole)
-            + given(parted, join)
+            + given(pieces > 1, join)
             + given(self.planes == 2, planes * width as f64)
             + sum as f64
             + once

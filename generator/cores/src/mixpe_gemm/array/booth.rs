@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
+use bitlathe_spec::Family;
 
-use super::cell::LaneCell;
-use super::{Kernel, Shape};
+use super::cell::{LaneCell, product_cell_cost};
+use super::{Kernel, Shape, Size};
+use crate::Cost;
 
 /// The kernel.
 pub(super) struct Booth;
@@ -26,6 +28,15 @@ impl Kernel for Booth {
             let top = &cell.shifted("top", &cell.table, 4, bits) & u(3).repeat(bits);
             low.wrapping_add(high).wrapping_add(top)
         })
+    }
+    /// Fitted to synthesized cores of 8 and 16 bits.
+    fn cell_cost(&self, at: &Size) -> Cost {
+        let [once, bit] = match at.family {
+            Family::Xcup | Family::Xc7 => [2.5, 4.0],
+            Family::Ecp5 => [14.0, 4.85],
+            Family::Ice40 => [12.6, 5.0],
+        };
+        product_cell_cost(self, at, once + bit * at.act as f64)
     }
 }
 

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
 
-use super::{Kernel, Shape, WEIGHT, amd_form, array_impl_param};
-use crate::parts::carry::choice_add;
+use super::{Kernel, Shape, Size, WEIGHT, amd_form, array_impl_param};
+use crate::Cost;
+use crate::parts::carry::{adder_lut, choice_add};
 
 /// The value with copies of its sign, `to` bits wide.
 pub(in crate::mixpe_gemm) fn widen(m: &Module, name: &str, v: &Expr, to: &Dim) -> Expr {
@@ -52,6 +53,25 @@ impl Ports {
         m.describe(&ports.sum_o, "for the foot");
         ports
     }
+}
+
+/// Cost of a cell of lanes, each with `lane` look-up tables: with its weights and partial sums.
+pub(super) fn lane_cell_cost(kernel: &dyn Kernel, at: &Size, lane: f64) -> Cost {
+    let sums = kernel.lanes() * lane_bits(kernel, at);
+    Cost::logic(kernel.lanes() as f64 * lane, (2 * WEIGHT * kernel.rows_a_step() + sums) as f64)
+}
+
+/// Cost of a cell that adds a product of `product` look-up tables.
+pub(super) fn product_cell_cost(kernel: &dyn Kernel, at: &Size, product: f64) -> Cost {
+    let sum = if at.is_first(1) { 0.0 } else { adder_lut(at.family, lane_bits(kernel, at)) };
+    let mut cost = lane_cell_cost(kernel, at, product + sum);
+    cost.ff += (at.act + WEIGHT) as f64;
+    cost
+}
+
+/// Bits of a lane's partial sum.
+pub(super) fn lane_bits(kernel: &dyn Kernel, at: &Size) -> i64 {
+    kernel.lane_bits(&at.act.into(), &at.rows.into()).value()
 }
 
 /// Inside of a cell made of look-up tables.

@@ -6,7 +6,8 @@ use bitlathe_hdl::{Dim, Expr, Module, Unit, concat, lit, uint};
 use bitlathe_spec::Family;
 
 use super::cell::{Ports, widen};
-use super::{Kernel, Place, Shape, Table, WEIGHT, amd_form, array_impl_param, product_table, whole_foot};
+use super::{Kernel, Place, Shape, Size, Table, WEIGHT, amd_form, array_impl_param, product_table, whole_foot};
+use crate::Cost;
 use crate::parts::carry::implementation;
 use crate::parts::dsp_mac::{self, ACT_BITS, SUM_BITS, WEIGHT_BITS, dsp_mac};
 
@@ -45,6 +46,9 @@ impl Kernel for Dsp {
     }
     fn foot_latency(&self) -> i64 {
         0
+    }
+    fn cell_cost(&self, _: &Size) -> Cost {
+        Cost { dsp: 1.0, ..Cost::default() }
     }
 }
 

@@ -9,7 +9,8 @@ use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
 use bitlathe_spec::Family;
 
 use super::dsp::{direct_table, dsp_cell};
-use super::{Kernel, Place, Shape, Table, WEIGHT};
+use super::{Kernel, Place, Shape, Size, Table, WEIGHT};
+use crate::Cost;
 use crate::parts::carry::implementation;
 use crate::parts::dsp_mac::{self, SUM_BITS, WEIGHT_BITS};
 
@@ -65,5 +66,12 @@ impl Kernel for DspPacked {
     }
     fn foot_latency(&self) -> i64 {
         1
+    }
+    fn cell_cost(&self, _: &Size) -> Cost {
+        Cost { dsp: 1.0, ..Cost::default() }
+    }
+    /// The carry chain takes the upper sum as it is; one look-up table takes the borrowed bit.
+    fn foot_cost(&self, at: &Size) -> Cost {
+        Cost::logic(1.0, (2 * at.sum_bits()) as f64)
     }
 }

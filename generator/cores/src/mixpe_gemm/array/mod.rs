@@ -26,7 +26,8 @@ use std::rc::Rc;
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use crate::parts::carry::{ECP5_FORM, implementation};
+use crate::parts::carry::{ECP5_FORM, adder_lut, implementation};
+use crate::{Cost, PartCost};
 pub(super) use cell::widen;
 use segment::{Segment, skew};
 
@@ -94,6 +95,16 @@ pub trait Kernel: Sync {
     fn foot_latency(&self) -> i64 {
         0
     }
+    /// Cost of a step's table.
+    fn table_cost(&self, at: &Size) -> Cost {
+        Cost::logic(0.0, at.act as f64)
+    }
+    /// Cost of the cell of one step.
+    fn cell_cost(&self, at: &Size) -> Cost;
+    /// Cost of the foot of a cell's columns.
+    fn foot_cost(&self, _at: &Size) -> Cost {
+        Cost::default()
+    }
 }
 
 impl std::fmt::Debug for dyn Kernel {
@@ -126,6 +137,31 @@ pub struct Place<'a> {
     pub lane: &'a Dim,
     /// `IMPL`.
     pub imp: &'a Dim,
+}
+
+/// What decides the cost of a kernel's hardware at a step of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// What it is mapped to.
+    pub family: Family,
+    /// Whether synthesis may put products into DSP blocks.
+    pub infers_dsp: bool,
+    /// Bits of an activation.
+    pub act: i64,
+    /// Rows down to this step, its own included; for a foot those of the segment.
+    pub rows: i64,
+}
+
+impl Size {
+    /// Bits of a column's sum over the rows.
+    pub fn sum_bits(&self) -> i64 {
+        whole_bits(&self.act.into(), &self.rows.into()).value()
+    }
+
+    /// Whether a step of so many rows is the first, whose cells have no partial sum to add to.
+    pub fn is_first(&self, rows_a_step: i64) -> bool {
+        self.rows == rows_a_step
+    }
 }
 
 /// Numbers that decide a segment and its cells.
@@ -243,20 +279,53 @@ impl Array {
         Self::total_width(&self.act_bits.into(), &self.rows.into()).value()
     }
 
+    /// Predicted resources by part.
+    pub fn parts(&self, family: Family, infers_dsp: bool) -> Vec<PartCost> {
+        let (segment, segments) = (self.segment(), self.segments());
+        let size = Size { family, infers_dsp, act: self.act_bits, rows: 0 };
+        let entry = |part: &str, count: i64, cost: Cost| PartCost { part: part.into(), count: count as u64, cost };
+        let all = |cost: Cost| cost * segments as f64;
+        vec![
+            entry("cell", segments * segment.cells(), all(segment.cells_cost(size))),
+            entry("row table", segments * segment.steps(), all(segment.tables_cost(size))),
+            entry("column sum", self.cols, self.column_sums_cost(&segment, size)),
+            entry("activation sum", 1, self.total_cost(&segment, size)),
+            entry("skew and weight load", 1, self.moves_cost(&segment)),
+        ]
+    }
+
     /// Predicted resources.
-    pub fn cost(&self, _family: Family) -> crate::Cost {
-        let cells = (self.rows * self.cols) as f64;
-        let (lut, dsp) = match self.kernel.name() {
-            "shared-pair" => (24.6, 0.0),
-            "shared-3a" => (27.9, 0.0),
-            "planes" => (29.6, 0.0),
-            "shift-add" => (58.1, 0.0),
-            "booth" => (55.9, 0.0),
-            "multiply" => (69.8, 0.0),
-            "dsp" => (1.9, 1.0),
-            _ => (0.9, 0.5),
-        };
-        crate::Cost { dsp: dsp * cells, ..crate::Cost::logic(lut * cells, 0.0) }
+    pub fn cost(&self, family: Family, infers_dsp: bool) -> Cost {
+        self.parts(family, infers_dsp).into_iter().map(|p| p.cost).sum()
+    }
+
+    /// Feet of all segments, and the additions that join them.
+    fn column_sums_cost(&self, segment: &Segment, size: Size) -> Cost {
+        let joints = ((self.segments() - 1) * self.cols) as f64;
+        let bits = self.sum_bits();
+        let mut cost = segment.feet_cost(size) * self.segments() as f64;
+        cost += Cost::logic(adder_lut(size.family, bits), bits as f64) * joints;
+        cost
+    }
+
+    /// Sums of the activations inside the segments, and the additions that join them.
+    fn total_cost(&self, segment: &Segment, size: Size) -> Cost {
+        let bits = self.total_bits();
+        let mut cost = segment.total_cost(size) * self.segments() as f64;
+        cost += Cost::logic(adder_lut(size.family, bits), bits as f64) * (self.segments() - 1) as f64;
+        cost
+    }
+
+    /// Registers in which activations wait for their step, and what writes and swaps the weights. Each later segment waits a cycle
+    /// longer than the one before; the registers of the swap are the same in all of them.
+    fn moves_cost(&self, segment: &Segment) -> Cost {
+        let (steps, row) = (segment.steps(), self.act_bits * segment.rows());
+        let waits = (self.segments() - 1) * (self.segments() - 2).max(0) / 2;
+        let inside = steps * (steps - 1) / 2 * self.act_bits * segment.kernel.rows_a_step();
+        let longest = (self.segments() - 2).max(0) + steps - 1;
+        let stages = self.segments() * inside + waits * row + longest;
+        // An enable a row, whose decoder has a shared input, and an enable of the swap at each delay.
+        Cost::logic((self.rows + 1 + longest + 1) as f64, stages as f64)
     }
 
     /// The module `mixpe_array`.

@@ -4,11 +4,13 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit};
+use bitlathe_spec::Family;
 
-use super::cell::{LaneCell, widen};
-use super::shared_pair::{join_planes, pair_registers};
-use super::{Kernel, Place, Shape, Table, WEIGHT};
-use crate::parts::carry::gated_add;
+use super::cell::{LaneCell, lane_bits, lane_cell_cost, widen};
+use super::shared_pair::{join_planes, join_planes_cost, pair_registers, pair_registers_cost};
+use super::{Kernel, Place, Shape, Size, Table, WEIGHT};
+use crate::Cost;
+use crate::parts::carry::{adder_lut, gated_add};
 
 /// The kernel.
 pub(super) struct Planes;
@@ -63,6 +65,25 @@ impl Kernel for Planes {
     }
     fn foot_latency(&self) -> i64 {
         2
+    }
+    fn table_cost(&self, at: &Size) -> Cost {
+        pair_registers_cost(at)
+    }
+    /// The carry cells of ECP5 gate one operand of each row. Elsewhere AMD's look-up tables gate the rows while they bring three
+    /// operands to two; those of iCE40 gate them first.
+    fn cell_cost(&self, at: &Size) -> Cost {
+        let bits = lane_bits(self, at);
+        let (gates, first) = (2.0 * at.act as f64, at.is_first(self.rows_a_step()));
+        let lane = match at.family {
+            Family::Ecp5 => 2.0 * adder_lut(at.family, bits),
+            Family::Ice40 => gates + if first { bits as f64 } else { 2.0 * bits as f64 },
+            Family::Xcup | Family::Xc7 if first => bits as f64,
+            Family::Xcup | Family::Xc7 => 2.0 * bits as f64 + 0.8,
+        };
+        lane_cell_cost(self, at, lane)
+    }
+    fn foot_cost(&self, at: &Size) -> Cost {
+        join_planes_cost(at, lane_bits(self, at))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, uint};
 
-use super::{Kernel, LARGEST, Place, Shape, WEIGHT, array_impl_param, cell};
-use crate::parts::delay_line::delay_line;
+use super::{Kernel, LARGEST, Place, Shape, Size, WEIGHT, array_impl_param, cell};
+use crate::Cost;
+use crate::parts::carry::adder_lut;
+use crate::parts::delay_line::{delay_cost, delay_line};
 
 /// Cycles from a step's activations to the sum that holds them.
 const TOTAL_LATENCY: i64 = 2;
@@ -44,9 +46,60 @@ pub(super) fn skew(m: &Module, ck: &Clock, en: &Expr, tag: &str, x: &Expr, swap:
 }
 
 impl Segment {
-    fn steps(&self) -> i64 {
+    pub(super) fn steps(&self) -> i64 {
         let a_step = self.kernel.rows_a_step();
         (self.shape.rows + a_step - 1) / a_step
+    }
+
+    /// Rows, padding included.
+    pub(super) fn rows(&self) -> i64 {
+        self.steps() * self.kernel.rows_a_step()
+    }
+
+    /// Cells of a step.
+    fn cells_a_step(&self) -> i64 {
+        let a_cell = self.kernel.cols_a_cell();
+        (self.shape.cols + a_cell - 1) / a_cell
+    }
+
+    /// Cells.
+    pub(super) fn cells(&self) -> i64 {
+        self.steps() * self.cells_a_step()
+    }
+
+    /// The steps as a kernel sees them.
+    fn sizes(&self, size: Size) -> impl Iterator<Item = Size> {
+        let a_step = self.kernel.rows_a_step();
+        (1..=self.steps()).map(move |step| Size { rows: step * a_step, ..size })
+    }
+
+    /// Cost of the cells.
+    pub(super) fn cells_cost(&self, size: Size) -> Cost {
+        let column: Cost = self.sizes(size).map(|at| self.kernel.cell_cost(&at)).sum();
+        column * self.cells_a_step() as f64
+    }
+
+    /// Cost of what all columns share.
+    pub(super) fn tables_cost(&self, size: Size) -> Cost {
+        self.sizes(size).map(|at| self.kernel.table_cost(&at)).sum()
+    }
+
+    /// Cost of the columns' feet. Where the last cell lacks columns nothing is left of theirs.
+    pub(super) fn feet_cost(&self, size: Size) -> Cost {
+        let cells = self.shape.cols as f64 / self.kernel.cols_a_cell() as f64;
+        self.kernel.foot_cost(&Size { rows: self.rows(), ..size }) * cells
+    }
+
+    /// Cost of the sum of the activations, with its delay, of which the last sum is the first stage.
+    pub(super) fn total_cost(&self, size: Size) -> Cost {
+        let bits = |rows: i64| size.act + clog2(rows);
+        let (a_step, last) = (self.kernel.rows_a_step(), bits(self.rows()));
+        let mut cost = delay_cost(size.family, last, 1 + self.total_wait(), false);
+        for step in 1..self.steps() {
+            cost.lut += adder_lut(size.family, bits((step + 1) * a_step));
+            cost.ff += bits(step * a_step) as f64;
+        }
+        cost
     }
 
     /// Enabled cycles from activations to sums.
@@ -159,9 +212,14 @@ impl Segment {
         out.drive(feet.slice(0, out.width()));
     }
 
+    /// Cycles that the sum of the activations waits for the columns'.
+    fn total_wait(&self) -> i64 {
+        self.kernel.step_latency() + self.kernel.foot_latency() - TOTAL_LATENCY
+    }
+
     /// The sum of the activations, in step with the feet.
     fn total(&self, at: &Place, total: &Expr, out: &Wire) {
-        let wait = self.kernel.step_latency() + self.kernel.foot_latency() - TOTAL_LATENCY;
+        let wait = self.total_wait();
         at.m.instance("u_total", &delay_line(total.width().value(), wait, false))
             .param("WIDTH", total.width())
             .param("STAGES", wait)

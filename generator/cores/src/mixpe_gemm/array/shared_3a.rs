@@ -6,8 +6,10 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit, concat, uint};
 
-use super::cell::{LaneCell, widen};
-use super::{Kernel, Place, Shape, Table};
+use super::cell::{LaneCell, lane_bits, lane_cell_cost, widen};
+use super::{Kernel, Place, Shape, Size, Table};
+use crate::Cost;
+use crate::parts::carry::{adder_lut, choice_lut};
 
 /// The kernel.
 pub(super) struct Shared3a;
@@ -78,5 +80,17 @@ impl Kernel for Shared3a {
     }
     fn foot_latency(&self) -> i64 {
         1
+    }
+    /// Bit 0 of 3a is that of a.
+    fn table_cost(&self, at: &Size) -> Cost {
+        Cost::logic(adder_lut(at.family, at.act), (2 * at.act + 1) as f64)
+    }
+    fn cell_cost(&self, at: &Size) -> Cost {
+        let lane = choice_lut(at.family, lane_bits(self, at), at.act + 1, at.is_first(1));
+        lane_cell_cost(self, at, lane)
+    }
+    fn foot_cost(&self, at: &Size) -> Cost {
+        let sum = at.sum_bits();
+        Cost::logic(adder_lut(at.family, sum - 2), sum as f64)
     }
 }

@@ -5,11 +5,13 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Dim, Expr, Unit, bit, concat, lit, uint};
+use bitlathe_hdl::{Dim, Expr, Unit, bit, clog2, concat, lit, uint};
 
-use super::cell::{LaneCell, widen};
-use super::{Kernel, Place, Shape, Table, amd_form};
-use crate::parts::carry::ternary_add;
+use super::cell::{LaneCell, lane_bits, lane_cell_cost, widen};
+use super::{Kernel, Place, Shape, Size, Table, amd_form};
+use crate::Cost;
+use crate::parts::carry::{adder_lut, choice_lut, implementation, ternary_add};
+use crate::parts::delay_line::delay_cost;
 
 /// The kernel.
 pub(super) struct SharedPair;
@@ -71,6 +73,16 @@ impl Kernel for SharedPair {
     fn foot_latency(&self) -> i64 {
         2
     }
+    fn table_cost(&self, at: &Size) -> Cost {
+        pair_registers_cost(at)
+    }
+    fn cell_cost(&self, at: &Size) -> Cost {
+        let lane = choice_lut(at.family, lane_bits(self, at), at.act + 1, at.is_first(self.rows_a_step()));
+        lane_cell_cost(self, at, lane)
+    }
+    fn foot_cost(&self, at: &Size) -> Cost {
+        join_planes_cost(at, lane_bits(self, at))
+    }
 }
 
 /// One sum of the lanes of a weight's bits, in two cycles.
@@ -106,6 +118,23 @@ pub(super) fn join_planes(at: &Place, lanes: &Expr, sum_bits: &Dim) -> Expr {
     let sum_q = ck.reg("sum_q", uint(sum_bits));
     sum_q.next_when(en, concat(&[&sum, &three_q.slice(0, 3)]));
     (*sum_q).clone()
+}
+
+/// Cost of [`join_planes`] on lanes of `lane` bits.
+pub(super) fn join_planes_cost(at: &Size, lane: i64) -> Cost {
+    let (family, sum) = (at.family, at.sum_bits());
+    let three = at.act + clog2(at.rows * FIRST_THREE) - 1;
+    // Without the macro two carry chains, one after the other.
+    let three_lut = if implementation(family) != 0 { three as f64 } else { 2.0 * adder_lut(family, three - 1) };
+    // Bit 0 passes from the lane to the sum: with the lane's register three stages.
+    let mut cost = delay_cost(family, 1, 3, false);
+    cost += Cost::logic(three_lut + adder_lut(family, sum - 3), (three + lane + sum - 2) as f64);
+    cost
+}
+
+/// Cost of [`pair_registers`]. Bit and sign of the two highest places are the same, and so are their look-up tables.
+pub(super) fn pair_registers_cost(at: &Size) -> Cost {
+    Cost::logic(adder_lut(at.family, at.act), (3 * at.act + 1) as f64)
 }
 
 /// The two activations of a step, and their sum, registered.

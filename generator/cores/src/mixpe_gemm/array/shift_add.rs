@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::Unit;
+use bitlathe_spec::Family;
 
-use super::cell::LaneCell;
-use super::{Kernel, Shape, WEIGHT};
+use super::cell::{LaneCell, product_cell_cost};
+use super::{Kernel, Shape, Size, WEIGHT};
+use crate::Cost;
 
 /// The kernel.
 pub(super) struct ShiftAdd;
@@ -26,5 +28,14 @@ impl Kernel for ShiftAdd {
             };
             (1..WEIGHT).fold(term(0), |sum, k| sum.wrapping_add(term(k)))
         })
+    }
+    /// Fitted to synthesized cores of 8 and 16 bits: synthesis takes the terms apart into carry-save stages.
+    fn cell_cost(&self, at: &Size) -> Cost {
+        let [once, bit] = match at.family {
+            Family::Xcup | Family::Xc7 => [1.0, 5.25],
+            Family::Ecp5 => [12.0, 6.9],
+            Family::Ice40 => [8.6, 7.0],
+        };
+        product_cell_cost(self, at, once + bit * at.act as f64)
     }
 }
