@@ -21,13 +21,14 @@ use crate::{Cost, PartCost};
 pub fn parts(hw: &Hardware, family: Family) -> Vec<PartCost> {
     let entry = |part: &str, count: i64, cost: Cost| PartCost { part: part.into(), count: count as u64, cost };
     let cols = hw.array.cols;
-    // The feet of every core have blocks, or products that synthesis puts into them where the family has blocks it may take.
-    let mut out = hw.array.parts(family, family != Family::Ice40);
+    let mut out = hw.array.parts(family, hw.leaves_products(family));
     if hw.adds_tiles() {
         out.push(entry("sum over a group's tiles", 1, group_sum(hw, family)));
     }
     out.push(entry("column foot (zero point, scale)", cols, hw.foot().cost(cols, family)));
-    out.push(entry("accumulator memory", 1, memory(hw, cols * hw.acc_bits(), family)));
+    if hw.groups_max() > 1 {
+        out.push(entry("accumulator memory", 1, memory(hw, cols * hw.acc_bits(), family)));
+    }
     if let Some(r) = hw.requant {
         out.push(entry("requantizer lane", cols, r.cost(r.lane(hw.acc_bits(), 1, 1), family, cols)));
     }
@@ -80,17 +81,18 @@ fn weight_loader(hw: &Hardware) -> Cost {
 
 /// What a row of activations needs further down, delayed to where it is used: lines of bits, stages, and whether with reset.
 fn delays(hw: &Hardware, family: Family) -> Cost {
-    let [array, scale, sum] = [hw.array_latency(), hw.scale_stage(), hw.sum_stage()];
+    let [array, zero, scale, sum] = [hw.array_latency(), hw.zero_stage(), hw.scale_stage(), hw.sum_stage()];
     let row = clog2(hw.t_block).max(1);
     // Lines of flip-flops that carry the same are one; those of shift registers are not.
     let shared = implementation(family) == 0;
-    let mut lines = vec![(1, sum, true), (row, scale, false), (row, sum - scale, false), (1, scale + 1, false)];
-    lines.extend([(1, sum, false), (1, hw.zero_stage(), false), (1, scale - hw.zero_stage(), false)]);
+    let mut lines = vec![(1, sum, true), (1, sum, false), (1, zero, false), (1, scale - zero, false)];
     if hw.adds_tiles() {
-        lines.extend([(1, array, false), (1, array + 1, true)]);
-        if !shared {
-            lines.extend([(row, array - 1, false), (row, 2, false)]);
-        }
+        lines.extend([(row, array - 1, false), (row, 2, false), (1, array, false), (1, array + 1, true)]);
+    } else {
+        lines.push((row, array, false));
+    }
+    if hw.groups_max() > 1 {
+        lines.extend([(row, scale - zero, false), (row, sum - scale, false), (1, scale + 1, false)]);
     }
     // The last row of the job, all the way to the output: random numbers start anew on the way.
     match hw.requant {

@@ -2,6 +2,7 @@
 
 use bitlathe_golden::mixpe::{MAX_SCALE, MAX_ZERO, Mixpe};
 use bitlathe_hdl::clog2;
+use bitlathe_spec::Family;
 
 use super::array::Array;
 use crate::parts::multiply_add;
@@ -84,6 +85,11 @@ impl Hardware {
     /// A lane of the requantizer.
     pub fn lane(&self) -> Option<RequantizeLane> {
         self.requant.map(|r| r.lane(self.acc_bits(), 1, 1))
+    }
+
+    /// Whether zero points, scales or the requantizer leave products to synthesis, because no block is named for them.
+    pub fn leaves_products(&self, family: Family) -> bool {
+        self.requant.is_some() || self.foot().leaves_product(family)
     }
 
     /// Whether the sums of a group's tiles are added before the scale: a group of one tile has nothing to add.

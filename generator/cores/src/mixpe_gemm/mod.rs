@@ -147,9 +147,8 @@ impl Core for Configured {
     /// The array multiplies without DSP blocks or names them; zero points, scales and the requantizer leave products to synthesis where
     /// no block is named.
     fn infers_dsp(&self, family: Family, module: Option<&str>) -> bool {
-        let hw = &self.0.hardware;
         let in_array = module.is_some_and(|m| m.starts_with("mixpe_"));
-        !in_array && !hw.array.kernel.leaves_product() && (hw.requant.is_some() || hw.foot().leaves_product(family))
+        !in_array && self.0.hardware.leaves_products(family)
     }
 
     fn ranges(&self) -> Vec<ProvenRange> {

@@ -68,7 +68,7 @@ pub fn fusesoc(subject: &Subject) -> FuseSoc {
         }
     }
     let family = subject.core.target().family;
-    let nodsp = subject.core.cost(family).iter().all(|part| part.cost.dsp == 0.0);
+    let nodsp = !subject.core.infers_dsp(family, None);
     FuseSoc {
         banner: subject.banner.clone(),
         name: subject.core.name().into(),

@@ -45,10 +45,6 @@ pub trait Kernel: Sync {
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn about(&self) -> &'static str;
-    /// Whether the cell leaves a product to synthesis: a yardstick, which is measured without DSP blocks.
-    fn leaves_product(&self) -> bool {
-        false
-    }
     /// Whether a family has what the cell is made of.
     fn exists_on(&self, _family: Family) -> bool {
         true

@@ -19,9 +19,6 @@ impl Kernel for Multiply {
     fn about(&self) -> &'static str {
         "The product is left to the synthesis tool"
     }
-    fn leaves_product(&self) -> bool {
-        true
-    }
 
     fn cell(&self, shape: Shape) -> Rc<Unit> {
         LaneCell::product_unit(self, shape, |cell, bits| {
