@@ -1,0 +1,224 @@
+//! Packages: registers for software against the RTL, the PYNQ driver against the beats that the RTL takes, the scripts for Vivado
+//! against stand-ins for its commands, the FuseSoC generator in FuseSoC.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bitlathe_cores::{Core, Kind, kinds};
+use bitlathe_flow::generate::{self, Options, Package, package};
+use bitlathe_flow::npy;
+use bitlathe_flow::tools::Tools;
+use bitlathe_spec::{Job, Role};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[path = "support/path.rs"]
+mod path;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn wrap(kind: &dyn Kind, mut config: Value) -> Box<dyn Core> {
+    config["wrap"] = json!("axi");
+    kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
+}
+
+/// The core of the catalogue of each kind.
+fn catalogue() -> Vec<Box<dyn Core>> {
+    let config = |k: &dyn Kind| {
+        let text = fs::read_to_string(repository().join("ip").join(k.name()).join("core.toml")).expect("core.toml");
+        toml::from_str(&text).expect("TOML")
+    };
+    kinds().iter().map(|k| wrap(*k, config(*k))).collect()
+}
+
+/// Cores with every sort of stream: repeated, coded, without `last`, with several elements a beat and a register a tensor.
+fn varied() -> Vec<Box<dyn Core>> {
+    let kv260 = |mut config: Value| {
+        config["target"]["name"] = json!("kv260");
+        config
+    };
+    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(9).map(move |c| (k, kv260(c))));
+    let covers = covers.filter_map(|(k, mut c)| {
+        c["wrap"] = json!("axi");
+        k.configure(&c).ok()
+    });
+    catalogue().into_iter().chain(covers).collect()
+}
+
+/// A package in a folder of its own.
+fn packed(core: &dyn Core, package: Package) -> (TempDir, PathBuf) {
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = home.path().join("core");
+    let options = Options { package: Some(package), ..Options::default() };
+    generate::generate(core, &folder, &options).expect("generates");
+    (home, folder)
+}
+
+/// `None` where the tool is missing.
+fn tool(name: &str) -> Option<Command> {
+    let command = Tools::discover().expect("tools").command(name);
+    command.map_err(|error| println!("skipped: {error}")).ok()
+}
+
+/// Whether the command succeeded, and what it printed.
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("it starts");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success(), text)
+}
+
+/// Replaces a text in a file.
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).expect("written");
+    assert!(text.contains(from), "{} does not hold `{from}`", path.display());
+    fs::write(path, text.replacen(from, to, 1)).expect("writable");
+}
+
+#[test]
+fn packages_say_what_they_need() {
+    let kind = *kinds().iter().find(|k| k.name() == "softmax").expect("registered");
+    let core = |target: &str, wrap: &str| {
+        let text = fs::read_to_string(repository().join("ip/softmax/core.toml")).expect("core.toml");
+        let mut config: Value = toml::from_str(&text).expect("TOML");
+        config["wrap"] = json!(wrap);
+        config["target"]["name"] = json!(target);
+        kind.configure(&config).expect("legal")
+    };
+    let help = |target, wrap, package| package::check(core(target, wrap).as_ref(), package).expect_err("refused").help;
+    assert!(help("kv260", "none", Package::FuseSoc).contains("--set wrap=axi"));
+    assert!(help("ecp5-85f", "axi", Package::Vivado).contains("--set target.name=kv260"));
+    assert_eq!(help("u280", "axi", Package::Pynq), "--set target.name=kv260");
+    for (target, package) in [("ecp5-85f", Package::FuseSoc), ("xc7a100t", Package::Vivado), ("kv260", Package::Pynq)] {
+        let core = core(target, "axi");
+        assert_eq!(package::check(core.as_ref(), package), Ok(()));
+        packed(core.as_ref(), package);
+    }
+}
+
+/// Name and offset of every register, as the RTL compares addresses.
+fn offsets_of_rtl(folder: &Path) -> BTreeMap<String, u32> {
+    let files = fs::read_dir(folder.join("rtl")).expect("written");
+    let texts = files.map(|f| fs::read_to_string(f.expect("readable").path()).expect("text"));
+    let mut offsets = BTreeMap::new();
+    for text in texts {
+        for line in text.lines() {
+            let Some((name, rest)) = line.trim().strip_prefix("wire at_").and_then(|l| l.split_once(" = word == "))
+            else {
+                continue;
+            };
+            let word = rest.trim_end_matches(';').rsplit("'d").next().and_then(|n| n.parse::<u32>().ok());
+            assert_eq!(offsets.insert(name.to_owned(), 4 * word.expect(line)), None, "{name} twice");
+        }
+    }
+    offsets
+}
+
+/// What a C compiler makes of the macros that a header defines.
+fn macros(header: &Path) -> BTreeMap<String, u64> {
+    let text = fs::read_to_string(header).expect("written");
+    let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("#define ")?.split(' ').nth(0)).collect();
+    let valued = names.iter().filter(|n| !n.ends_with("_H"));
+    let prints: String = valued.map(|n| format!("  printf(\"{n} %llu\\n\", (unsigned long long)({n}));\n")).collect();
+    let home = tempfile::tempdir().expect("a folder");
+    let program = home.path().join("main.c");
+    let name = header.file_name().expect("a file").to_string_lossy();
+    let text = format!("#include <stdio.h>\n#include \"{name}\"\n#include \"{name}\"\nint main(void) {{\n{prints}}}\n");
+    fs::write(&program, text).expect("writable");
+    let built = home.path().join("main");
+    let mut compiler = tool("g++").expect("a compiler");
+    compiler.args(["-x", "c", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"]);
+    let (good, said) = run(compiler.arg(header.parent().expect("a folder")).arg(&program).arg("-o").arg(&built));
+    assert!(good, "{said}");
+    let (good, printed) = run(&mut Command::new(built));
+    assert!(good, "{printed}");
+    let pair = |l: &str| l.split_once(' ').map(|(n, v)| (n.to_owned(), v.parse().expect("a number")));
+    printed.lines().filter_map(pair).collect()
+}
+
+#[test]
+fn a_c_compiler_takes_the_header_and_its_offsets_are_those_of_the_rtl() {
+    for core in catalogue() {
+        let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let macros = macros(&folder.join(format!("registers/{}.h", axi.top)));
+        let prefix = format!("{}_", axi.top.to_uppercase());
+        let of = |suffix: &str| -> BTreeMap<String, u64> {
+            let name = |n: &str| Some(n.strip_prefix(&prefix)?.strip_suffix(suffix)?.to_lowercase());
+            macros.iter().filter_map(|(n, v)| Some((name(n)?, *v))).collect()
+        };
+        let rtl: BTreeMap<String, u64> =
+            offsets_of_rtl(&folder).into_iter().map(|(n, offset)| (n, offset.into())).collect();
+        assert!(rtl.len() > 8, "{rtl:?}");
+        assert_eq!(of("_OFFSET"), rtl, "{}", axi.top);
+        let fields = axi.registers.iter().flat_map(|r| &r.fields);
+        for f in fields {
+            let (mask, shift) = (of("_MASK")[&f.name], of("_SHIFT")[&f.name]);
+            assert_eq!((mask >> shift, shift), ((1 << f.width) - 1, u64::from(f.lsb)), "{}", f.name);
+        }
+        let hash = format!("{:08x}", of("_VALUE")["config_hash"]);
+        assert!(generate::config_hash(core.as_ref()).starts_with(&hash), "{hash}");
+    }
+}
+
+#[test]
+fn peakrdl_takes_the_systemrdl_and_makes_the_same_map() {
+    for core in catalogue() {
+        let Some(mut peakrdl) = tool("peakrdl") else { return };
+        let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let rdl = folder.join(format!("registers/{}.rdl", axi.top));
+        let (good, said) = run(peakrdl.arg("dump").args(["--fields", "--base-addr", "0"]).arg(&rdl));
+        assert!(good && !said.contains("warning"), "{said}");
+        println!("{said}");
+        for (name, offset) in offsets_of_rtl(&folder) {
+            assert!(said.contains(&format!("{name}")), "{name} {offset}");
+        }
+    }
+}
+
+/// The corner job or the random job of this name, with its outputs.
+fn job(core: &dyn Core, name: &str) -> Job {
+    let corner = core.corners().into_iter().find(|s| s.name == name).map(|s| s.job);
+    let mut job = corner.unwrap_or_else(|| {
+        let seed = name.strip_prefix("random_").and_then(|n| n.parse().ok());
+        core.random_job(seed.unwrap_or_else(|| panic!("no job is called {name}")))
+    });
+    job.tensors.extend(core.golden(&job));
+    job
+}
+
+/// Runs the driver of a core's package, after a change to one of its files; what is wrong, if anything.
+fn drive(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
+    let (_home, folder) = packed(core, Package::Pynq);
+    let top = generate::top(core);
+    if let Some((file, from, to)) = fault {
+        change(&folder.join("pynq").join(&top).join(file), from, to);
+    }
+    let text = fs::read_to_string(folder.join(format!("{}.json", core.name()))).expect("written");
+    let description: Value = serde_json::from_str(&text).expect("JSON");
+    for name in description["jobs"].as_array().expect("jobs").iter().map(|j| j["name"].as_str().expect("a name")) {
+        let place = folder.join("jobs").join(name);
+        fs::create_dir_all(&place).expect("writable");
+        for (tensor, values) in job(core, name).tensors {
+            npy::write(&place.join(format!("{tensor}.npy")), &values).expect("writable");
+        }
+    }
+    let mut python = tool("python")?;
+    python.env("PYTHONDONTWRITEBYTECODE", "1").arg(repository().join("testbench/pynq/jobs.py")).arg(&folder);
+    let (good, said) = run(&mut python);
+    (!good || !said.contains("jobs pass")).then(|| format!("{}\n{said}", core.config()))
+}
+
+#[test]
+fn the_pynq_driver_sends_the_beats_that_the_core_takes_and_gives_back_the_model() {
+    let cores = varied();
+    let coded = |c: &dyn Core| c.interface().streams.iter().any(|s| s.layout.code != "plain");
+    assert!(cores.len() > 20 && cores.iter().filter(|c| coded(c.as_ref())).count() > 3, "{} cores", cores.len());
+    let failures: Vec<String> = cores.par_iter().filter_map(|core| drive(core.as_ref(), None)).collect();
+    assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), cores.len(), failures.join("\n\n"));
+}
