@@ -1,5 +1,5 @@
 //! Packages: registers for software against the RTL, the PYNQ driver against the beats that the RTL takes, the scripts for Vivado
-//! against stand-ins for its commands, the FuseSoC generator in FuseSoC.
+//! against stand-ins for its commands.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,15 +8,14 @@ use std::process::Command;
 
 use bitlathe_cores::{Core, Kind, kinds};
 use bitlathe_flow::generate::{self, Options, Package, package};
+use bitlathe_flow::lint;
 use bitlathe_flow::npy;
+use bitlathe_flow::synth::{SynthRequest, synthesize};
 use bitlathe_flow::tools::Tools;
-use bitlathe_spec::{Job, Role};
+use bitlathe_spec::{Access, Family, Job, SourceFile};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-#[path = "support/path.rs"]
-mod path;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -121,7 +120,7 @@ fn offsets_of_rtl(folder: &Path) -> BTreeMap<String, u32> {
 /// What a C compiler makes of the macros that a header defines.
 fn macros(header: &Path) -> BTreeMap<String, u64> {
     let text = fs::read_to_string(header).expect("written");
-    let names: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("#define ")?.split(' ').nth(0)).collect();
+    let names: Vec<&str> = text.lines().filter_map(|l| Some(l.strip_prefix("#define ")?.split_once(' ')?.0)).collect();
     let valued = names.iter().filter(|n| !n.ends_with("_H"));
     let prints: String = valued.map(|n| format!("  printf(\"{n} %llu\\n\", (unsigned long long)({n}));\n")).collect();
     let home = tempfile::tempdir().expect("a folder");
@@ -131,7 +130,7 @@ fn macros(header: &Path) -> BTreeMap<String, u64> {
     fs::write(&program, text).expect("writable");
     let built = home.path().join("main");
     let mut compiler = tool("g++").expect("a compiler");
-    compiler.args(["-x", "c", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"]);
+    compiler.args(["-x", "c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"]);
     let (good, said) = run(compiler.arg(header.parent().expect("a folder")).arg(&program).arg("-o").arg(&built));
     assert!(good, "{said}");
     let (good, printed) = run(&mut Command::new(built));
@@ -172,11 +171,28 @@ fn peakrdl_takes_the_systemrdl_and_makes_the_same_map() {
         let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
         let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
         let rdl = folder.join(format!("registers/{}.rdl", axi.top));
-        let (good, said) = run(peakrdl.arg("dump").args(["--fields", "--base-addr", "0"]).arg(&rdl));
-        assert!(good && !said.contains("warning"), "{said}");
-        println!("{said}");
-        for (name, offset) in offsets_of_rtl(&folder) {
-            assert!(said.contains(&format!("{name}")), "{name} {offset}");
+        let (good, said) = run(peakrdl.args(["dump", "--fields"]).arg(&rdl));
+        let mut expected = String::new();
+        for r in &axi.registers {
+            expected += &format!("0x{:03x}-0x{:03x}: {}.{}\n", r.offset, r.offset + 3, axi.top, r.name);
+            let fields = r.fields.iter().map(|f| format!("\t[{}:{}] {}\n", f.lsb + f.width - 1, f.lsb, f.name));
+            expected.extend(fields);
+        }
+        assert!(good, "{said}");
+        assert_eq!(said.trim(), expected.trim());
+
+        // Its own C header has the same masks and values after reset.
+        let theirs = folder.join("peakrdl.h");
+        let mut peakrdl = tool("peakrdl").expect("found before");
+        let (good, said) = run(peakrdl.arg("c-header").arg(&rdl).arg("-o").arg(&theirs));
+        assert!(good, "{said}");
+        let theirs = macros(&theirs);
+        for (r, f) in axi.registers.iter().flat_map(|r| r.fields.iter().map(move |f| (r, f))) {
+            let name = format!("{}__{}__{}", axi.top, r.name, f.name).to_uppercase();
+            let mask = ((1u64 << f.width) - 1) << f.lsb;
+            assert_eq!((theirs[&format!("{name}_bm")], theirs[&format!("{name}_bp")]), (mask, f.lsb.into()), "{name}");
+            let written = f.access != Access::ReadOnly || f.min == f.max;
+            assert_eq!(theirs.get(&format!("{name}_reset")).copied(), written.then_some(f.reset), "{name}");
         }
     }
 }
@@ -221,4 +237,120 @@ fn the_pynq_driver_sends_the_beats_that_the_core_takes_and_gives_back_the_model(
     assert!(cores.len() > 20 && cores.iter().filter(|c| coded(c.as_ref())).count() > 3, "{} cores", cores.len());
     let failures: Vec<String> = cores.par_iter().filter_map(|core| drive(core.as_ref(), None)).collect();
     assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), cores.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn broken_drivers_are_found() {
+    let cores = catalogue();
+    let faults = [
+        ("layout.py", "real &= index < size", "real &= index <= size"),
+        ("layout.py", "sum(terms, zero) for terms", "sum(terms[:1], zero) for terms"),
+        ("layout.py", "lanes << (64 - width) >> (64 - width)", "lanes"),
+        ("layout.py", "np.array(code[\"encode\"])[number]", "number"),
+        ("core.py", "if found != INTERFACE[\"config_hash\"][:8]:", "if False:"),
+        ("core.py", "return largest // unit * unit", "return largest"),
+        ("core.py", "            self._raise_sticky()\n", ""),
+        ("core.py", "transfer.buffer.freebuffer()", "pass"),
+        ("interface.json", "\"last\": true", "\"last\": false"),
+    ];
+    let missed: Vec<_> =
+        faults.par_iter().filter(|f| cores.iter().all(|c| drive(c.as_ref(), Some(**f)).is_none())).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// What a script does among the stand-ins for Vivado, or why it fails. `None` where there is no Tcl.
+fn vivado(script: &Path) -> Option<Result<String, String>> {
+    let mut tcl = tool("tclsh")?;
+    let (good, said) = run(tcl.arg(repository().join("testbench/vivado/stubs.tcl")).arg(script));
+    Some(if good { Ok(said) } else { Err(said) })
+}
+
+/// The files that a script named as Verilog, relative to the folder of `rtl/`.
+fn named(said: &str) -> Vec<SourceFile> {
+    let paths = said.lines().filter_map(|l| l.strip_prefix("verilog "));
+    let file = |path: &str| SourceFile {
+        path: Path::new(path).file_name().expect("a file").to_string_lossy().into_owned(),
+        text: fs::read_to_string(path).expect("readable"),
+    };
+    paths.map(file).collect()
+}
+
+#[test]
+fn the_scripts_for_vivado_run_and_name_what_there_is() {
+    for core in varied() {
+        let (_home, folder) = packed(core.as_ref(), Package::Vivado);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let Some(packaged) = vivado(&folder.join("package_ip.tcl")) else { return };
+        let said = packaged.unwrap_or_else(|e| panic!("{}: {e}", axi.top));
+        for bus in axi.streams.iter().map(|s| s.name.as_str()).chain(["s_axi_control"]) {
+            for fact in [format!("interface {bus}"), format!("associated -busif {bus} -clock aclk")] {
+                assert!(said.lines().any(|l| l == fact), "{fact}\n{said}");
+            }
+        }
+        for r in &axi.registers {
+            let fact = format!("property {{stub:register {}}} address_offset 0x{:03x}", r.name, r.offset);
+            assert!(said.lines().any(|l| l == fact), "{fact}\n{said}");
+        }
+        assert!(said.lines().last().is_some_and(|l| l.starts_with("packaged: ")), "{said}");
+        let written: Vec<String> =
+            generate::print(core.as_ref()).expect("prints").files.into_iter().map(|f| f.path).collect();
+        let alone = vivado(&folder.join("out_of_context.tcl")).expect("Tcl is here").expect("it runs");
+        for said in [said, alone] {
+            assert_eq!(named(&said).into_iter().map(|f| f.path).collect::<Vec<_>>(), written);
+        }
+    }
+}
+
+#[test]
+fn the_verilog_that_the_scripts_name_is_lint_clean_and_synthesizes() {
+    let kind = *kinds().iter().find(|k| k.name() == "quantizer").expect("registered");
+    let config = json!({
+        "kind": "quantizer", "name": "small", "target": {"name": "kv260"}, "shape": {"c_max": 64},
+        "input": {"bits": 16}, "parallel": {"lanes": 3}, "method": {"name": "pot"},
+    });
+    let core = wrap(kind, config);
+    let (_home, folder) = packed(core.as_ref(), Package::Vivado);
+    let Some(said) = vivado(&folder.join("package_ip.tcl")) else { return };
+    let (files, top) = (named(&said.expect("it runs")), generate::top(core.as_ref()));
+    let tools = Tools::discover().expect("tools");
+    assert_eq!(lint::lint(&files, &top, &tools).expect("lint runs"), []);
+    let report = synthesize(&SynthRequest::new(&files, &top, Family::Xcup), &tools).expect("synthesizes");
+    assert!(report.lut > 100 && report.ff > 100, "{report:?}");
+}
+
+#[test]
+fn scripts_that_vivado_would_refuse_are_refused() {
+    let core = &catalogue()[0];
+    let top = generate::top(core.as_ref());
+    let rtl = format!("rtl/{top}.v");
+    let faults = [
+        ("package_ip.tcl", "ipx::save_core", "ipx::store_core", "no command ipx::store_core"),
+        ("package_ip.tcl", "add_files -norecurse [", "add_files -recurse [", "add_files does not know -recurse"),
+        ("package_ip.tcl", "rtl/axi_lite.v", "rtl/axi_light.v", "there is no file"),
+        ("package_ip.tcl", "foreach bus {", "foreach bus {s_axis_nothing ", "Vivado finds no interface s_axis_nothing"),
+        (
+            "package_ip.tcl",
+            "-clock aclk -reset aresetn",
+            "-clock aclk -reset areset_n",
+            "there is no interface `areset_n`",
+        ),
+        ("package_ip.tcl", "set_property top ", "set_property top no_", "no file has the module"),
+        ("package_ip.tcl", "slave_memory_map_ref s_axi_control", "slave_memory_map_ref s_axi", "no map `s_axi`"),
+        ("package_ip.tcl", " version 0.1", " versions 0.1", "a core has no property"),
+        ("out_of_context.tcl", "-part", "-parts", "does not know -parts"),
+        ("constraints", "get_ports aclk", "get_ports clk", "matches no port"),
+        ("rtl", "s_axis_x TLAST", "s_axis_x TFIRST", "interface s_axis_x lacks TLAST"),
+    ];
+    for (file, from, to, why) in faults {
+        let (_home, folder) = packed(core.as_ref(), Package::Vivado);
+        let (file, script) = match file {
+            "constraints" => (format!("constraints/{top}.xdc"), "out_of_context.tcl"),
+            "rtl" => (rtl.clone(), "package_ip.tcl"),
+            script => (script.to_owned(), script),
+        };
+        change(&folder.join(file), from, to);
+        let Some(said) = vivado(&folder.join(script)) else { return };
+        let said = said.expect_err(to);
+        assert!(said.contains(why), "`{to}`: {said}");
+    }
 }
