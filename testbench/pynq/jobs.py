@@ -7,6 +7,7 @@ padding set to ones, and keeps every register write.
 
 import importlib
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -73,8 +74,9 @@ def driver():
     assert len(classes) == 1 and classes[0].bindto[0].split(":")[2] == CORE["top"]
     core = classes[0]({})
     last = {s["stream"] for s in CORE["axi_streams"] if s["dir"] == "out" or s["last"] == "core"}
-    channels = {s["stream"]: pynq.Channel(s["stream"], 1 << 26 if s["stream"] in last else 4095, 16) for s in CORE["axi_streams"]}
-    core.connect(**channels)
+    for s in CORE["axi_streams"]:
+        smallest = math.lcm(-(-s["beat_bits"] // 8), 128) + 5
+        core.connect(**{s["stream"]: pynq.Channel(s["stream"], 1 << 26 if s["stream"] in last else smallest, 128)})
     return core
 
 
