@@ -218,13 +218,9 @@ fn job(core: &dyn Core, name: &str) -> Job {
     job
 }
 
-/// Runs the driver of a core's package, after a change to one of its files; what is wrong, if anything.
-fn drive(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
-    let (_home, folder) = packed(core, Package::Pynq);
-    let top = generate::top(core);
-    if let Some((file, from, to)) = fault {
-        change(&folder.join("pynq").join(&top).join(file), from, to);
-    }
+/// A package for PYNQ with the tensors of the testbench's jobs.
+fn with_jobs(core: &dyn Core) -> (TempDir, PathBuf) {
+    let (home, folder) = packed(core, Package::Pynq);
     let text = fs::read_to_string(folder.join(format!("{}.json", core.name()))).expect("written");
     let description: Value = serde_json::from_str(&text).expect("JSON");
     for name in description["jobs"].as_array().expect("jobs").iter().map(|j| j["name"].as_str().expect("a name")) {
@@ -234,10 +230,35 @@ fn drive(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
             npy::write(&place.join(format!("{tensor}.npy")), &values).expect("writable");
         }
     }
+    (home, folder)
+}
+
+/// Runs the driver of a core's package, after a change to one of its files; what is wrong, if anything.
+fn drive(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
+    let (_home, folder) = with_jobs(core);
+    if let Some((file, from, to)) = fault {
+        change(&folder.join("pynq").join(generate::top(core)).join(file), from, to);
+    }
     let mut python = tool("python")?;
     python.env("PYTHONDONTWRITEBYTECODE", "1").arg(repository().join("testbench/pynq/jobs.py")).arg(&folder);
     let (good, said) = run(&mut python);
     (!good || !said.contains("jobs pass")).then(|| format!("{}\n{said}", core.config()))
+}
+
+#[test]
+fn the_pynq_driver_runs_jobs_on_the_verilog() {
+    let Some(_) = tool("iverilog") else { return };
+    let failures: Vec<String> = telling()
+        .par_iter()
+        .filter_map(|core| {
+            let (home, folder) = with_jobs(core.as_ref());
+            let mut python = tool("python")?;
+            python.env("PYTHONDONTWRITEBYTECODE", "1").arg(repository().join("testbench/cocotb/run.py"));
+            let (good, said) = run(python.arg(&folder).arg("icarus").arg(home.path().join("build")).arg("driven"));
+            (!good || !said.contains("2 tests, 0 failed")).then(|| format!("{}\n{said}", core.config()))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 #[test]
