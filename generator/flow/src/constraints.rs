@@ -103,6 +103,7 @@ pub enum ConstraintError {
 
 static BOARDS: LazyLock<Vec<Board>> = LazyLock::new(|| {
     let texts = [
+        include_str!("../../../constraints/arty-a7-100t.toml"),
         include_str!("../../../constraints/icebreaker.toml"),
         include_str!("../../../constraints/kv260.toml"),
         include_str!("../../../constraints/u280.toml"),

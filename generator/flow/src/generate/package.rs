@@ -2,7 +2,7 @@
 
 use bitlathe_cores::Core;
 use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, CONTROL};
-use bitlathe_spec::{Access, Carrier, Dir, Family, Field, Register, Role, SourceFile, TensorSpec};
+use bitlathe_spec::{Access, Carrier, Dir, Field, Register, Role, SourceFile, TensorSpec};
 use bitlathe_templates::Template;
 use bitlathe_templates::package::{
     FieldText, GENERATOR_SCRIPT, GeneratorCore, Header, OutOfContext, PYNQ_CORE, PYNQ_LAYOUT, PackageIp, PynqDriver,
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::vectors::field_mask;
 use super::{GenerateError, Subject, VERSION, describe, file};
-use crate::constraints::{self, Board};
+use crate::constraints::{self, Board, Format};
 
 /// Vendor and library of the IP, as of the FuseSoC core.
 const VENDOR: &str = "bitlathe";
@@ -88,14 +88,16 @@ pub fn check(core: &dyn Core, package: Package) -> Result<(), Refusal> {
     let board = Board::of(target);
     match package {
         Package::FuseSoc => Ok(()),
-        _ if !matches!(target.family, Family::Xcup | Family::Xc7) => {
-            Err(other("is no device of Vivado", &|b| b.format == constraints::Format::Xdc))
-        }
+        _ if !board.is_some_and(is_of_vivado) => Err(other("is on no board that Vivado knows", &is_of_vivado)),
         Package::Pynq if !board.is_some_and(Board::has_processor) => {
             Err(other(&format!("has no processor that `{name}` could run on"), &Board::has_processor))
         }
         _ => Ok(()),
     }
+}
+
+fn is_of_vivado(board: &Board) -> bool {
+    board.format == Format::Xdc
 }
 
 /// The files that a package has beside the core's own.
@@ -203,12 +205,16 @@ fn tcl_word(text: &str) -> String {
 fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> Result<Vec<SourceFile>, GenerateError> {
     let (banner, top) = (subject.banner.as_slice(), axi.top.as_str());
     let target = subject.core.target();
-    let (mhz, origin) = Board::of(target)
-        .map_or((DEFAULT_MHZ, "no board says which clock there is".to_owned()), |b| (b.clock.mhz, b.about.clone()));
+    let Some(board) = Board::of(target) else {
+        return Err(
+            subject.contradiction(format!("target `{}` has no board that says which clock there is", target.name))
+        );
+    };
+    let mhz = board.clock.mhz;
     let xdc = format!("constraints/{top}.xdc");
     let rtl: Vec<String> = subject.rtl.files.iter().map(|f| format!("rtl/{}", f.path)).collect();
     let ports: Vec<(String, u64)> = axi.ports().into_iter().map(|p| (p.name, p.width)).collect();
-    let about = format!("{mhz} MHz: {origin}. For the core alone; in a design its clock comes from outside.");
+    let about = format!("{mhz} MHz: {}. For the core alone; in a design its clock comes from outside.", board.about);
     let constraint =
         constraints::clock(banner, &ports, "aclk", mhz, &about).map_err(|e| subject.contradiction(e.to_string()))?;
     let buses: Vec<String> = axi.streams.iter().map(|s| s.name.clone()).chain([CONTROL.into()]).collect();
@@ -234,9 +240,6 @@ fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> 
         file("out_of_context.tcl".into(), alone.render()?),
     ])
 }
-
-/// Of a device without a board: what the processors and oscillators of most boards give.
-const DEFAULT_MHZ: f64 = 100.0;
 
 /// Vivado takes two numbers.
 fn ip_version() -> String {
