@@ -35,6 +35,7 @@ set_property version {{ version }} $core
 set_property display_name {{ top }} $core
 set_property description {{ title }} $core
 set_property vendor_display_name Bitlathe $core
+set_property supported_families {} $core
 set_property auto_family_support_level level_2 $core
 
 # A generated core is already specialised.
@@ -59,8 +60,12 @@ set registers {
   } }
 {%- endfor %}
 }
-set map [ipx::add_memory_map -quiet {{ control }} $core]
-set block [ipx::add_address_block -quiet registers $map]
+# What Vivado infers is a map without registers.
+foreach map [ipx::get_memory_maps * -of_objects $core] {
+  ipx::remove_memory_map [get_property NAME $map] $core
+}
+set map [ipx::add_memory_map {{ control }} $core]
+set block [ipx::add_address_block reg0 $map]
 set_property range {{ range }} $block
 set_property width 32 $block
 set_property usage register $block

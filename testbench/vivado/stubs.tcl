@@ -9,13 +9,14 @@ namespace eval stub {
   variable objects {} properties {}
   # Properties that each class of object has.
   variable known {
-    core {name version display_name description vendor_display_name auto_family_support_level}
+    core {name version display_name description vendor_display_name supported_families auto_family_support_level}
     file {USED_IN}
     fileset {top}
     busif {slave_memory_map_ref}
     block {range width usage}
     register {address_offset size description}
     field {bit_offset bit_width access modified_write_value description}
+    map {NAME}
     parameter {NAME}
     path {SLACK}
   }
@@ -145,8 +146,11 @@ proc ipx::package_project {args} {
   foreach switch $switches { stub::needs $switch [dict getdef $given $switch {}] }
   stub::needs project $stub::project
   stub::needs top $stub::top
-  stub::top_text
   set stub::core 1
+  # Vivado makes a map of each interface with registers, and a block in it.
+  dict for {name interface} [stub::interfaces] {
+    if {[string match *:aximm:* [dict get $interface vlnv]]} { lappend stub::objects [stub::object map $name] [stub::object block reg0] }
+  }
 }
 proc ipx::current_core {} {
   stub::needs "current core" $stub::core
@@ -182,6 +186,18 @@ proc stub::add {class arguments parent} {
   if {$object in $stub::objects} { refuse "a second $class `$name`" }
   lappend stub::objects $object
   return $object
+}
+proc ipx::get_memory_maps {pattern -of_objects core} {
+  stub::expect core $core
+  return [lsearch -all -inline -glob $stub::objects "stub:map $pattern"]
+}
+proc ipx::remove_memory_map {name core} {
+  stub::expect core $core
+  set map [stub::object map $name]
+  if {$map ni $stub::objects} { stub::refuse "no map `$name`" }
+  set stub::objects [lsearch -all -inline -exact -not $stub::objects $map]
+  # Its blocks go with it.
+  set stub::objects [lsearch -all -inline -glob -not $stub::objects stub:block*]
 }
 proc ipx::add_memory_map {args} { return [stub::add map $args core] }
 proc ipx::add_address_block {args} { return [stub::add block $args map] }

@@ -366,6 +366,7 @@ fn scripts_that_vivado_would_refuse_are_refused() {
         ),
         ("package_ip.tcl", "set_property top ", "set_property top no_", "no file has the module"),
         ("package_ip.tcl", "slave_memory_map_ref s_axi_control", "slave_memory_map_ref s_axi", "no map `s_axi`"),
+        ("package_ip.tcl", "  ipx::remove_memory_map", "  list", "a second map `s_axi_control`"),
         ("package_ip.tcl", " version 0.1", " versions 0.1", "a core has no property"),
         ("out_of_context.tcl", "-part", "-parts", "does not know -parts"),
         ("constraints", "get_ports aclk", "get_ports clk", "matches no port"),
