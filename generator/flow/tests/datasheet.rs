@@ -74,7 +74,7 @@ fn page(config: &str, measure: bool) -> String {
         let report = synthesize(&request, &Tools::discover().expect("tools")).expect("Yosys runs");
         serde_json::to_value(report).expect("JSON")
     });
-    let options = Options { config_file: config.into(), synth: synth.into_iter().collect() };
+    let options = Options { config_file: config.into(), synth: synth.into_iter().collect(), package: None };
     let all = generate::files(core.as_ref(), &rtl, &options).expect("a core");
     all.into_iter().find(|f| f.path == "datasheet.html").expect("written").text
 }

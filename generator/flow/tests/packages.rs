@@ -55,7 +55,7 @@ fn varied() -> Vec<Box<dyn Core>> {
         config["wrap"] = json!("axi");
         kind.configure(&config).ok()
     };
-    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(16).filter_map(|c| legal(*k, c)));
+    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(24).filter_map(|c| legal(*k, c)));
     telling().into_iter().chain(covers).collect()
 }
 
@@ -248,7 +248,7 @@ fn drive(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
 #[test]
 fn the_pynq_driver_runs_jobs_on_the_verilog() {
     let Some(_) = tool("iverilog") else { return };
-    let failures: Vec<String> = telling()
+    let failures: Vec<String> = catalogue()
         .par_iter()
         .filter_map(|core| {
             let (home, folder) = with_jobs(core.as_ref());
@@ -265,7 +265,7 @@ fn the_pynq_driver_runs_jobs_on_the_verilog() {
 fn the_pynq_driver_sends_the_beats_that_the_core_takes_and_gives_back_the_model() {
     let cores = varied();
     let coded = |c: &dyn Core| c.interface().streams.iter().any(|s| s.layout.code != "plain");
-    assert!(cores.len() > 12 && cores.iter().filter(|c| coded(c.as_ref())).count() > 3, "{} cores", cores.len());
+    assert!(cores.len() > 8 && cores.iter().filter(|c| coded(c.as_ref())).count() > 3, "{} cores", cores.len());
     let failures: Vec<String> = cores.par_iter().filter_map(|core| drive(core.as_ref(), None)).collect();
     assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), cores.len(), failures.join("\n\n"));
 }

@@ -170,7 +170,7 @@ impl Harness {
         let mut files = generate::print(core).expect("prints").files;
         let kept = |f: &SourceFile| {
             let parts = ["axi_lite.v", "stream_register.v", "job_counters.v", "packet_last.v"];
-            parts.contains(&f.path.as_str()) || f.path.starts_with(&format!("{}", axi.top))
+            parts.contains(&f.path.as_str()) || f.path.starts_with(&axi.top)
         };
         files.retain(kept);
         files.push(SourceFile { path: "core.v".into(), text: free_core(core, &top) });
