@@ -1,4 +1,4 @@
-"""Runs `wrapped.py` on a generated folder: `python run.py FOLDER icarus|verilator BUILD`."""
+"""Runs a module of this folder on a generated folder: `python run.py FOLDER icarus|verilator BUILD wrapped|driven`."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
 
-def main(folder, simulator, build):
+def main(folder, simulator, build, module):
     core = json.loads(next(folder.glob("*.json")).read_text())
     # The behavioural forms of vendor primitives, where there are any.
     takes_impl = any("parameter IMPL" in line for line in (folder / "rtl" / f"{core['top']}.v").open())
@@ -24,7 +24,7 @@ def main(folder, simulator, build):
     )
     results = runner.test(
         hdl_toplevel=core["top"],
-        test_module="wrapped",
+        test_module=module,
         build_dir=build,
         test_dir=Path(__file__).resolve().parent,
         results_xml=str(build / "results.xml"),
@@ -36,4 +36,4 @@ def main(folder, simulator, build):
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2], Path(sys.argv[3]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2], Path(sys.argv[3]).resolve(), sys.argv[4]))

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bitlathe_flow::generate;
 use bitlathe_flow::weights::{GptqZeros, I2sLayout, ScaleUse, Ternarize};
 use bitlathe_spec::{Family, TARGETS};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -63,6 +64,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  bitlathe gen core.toml -o build/core\n  \
         bitlathe synth core.toml --flow xcup --json > synth.json && bitlathe gen core.toml -o build/core --synth synth.json")]
     Gen(Gen),
+    /// Write the core as a package: beside what `gen` writes, scripts, drivers and register descriptions
+    #[command(after_help = "Examples:\n  bitlathe package core.toml --for vivado -o build/ip\n  \
+        bitlathe package core.toml --set wrap=axi --for pynq -o build/pynq")]
+    Package(Package),
     /// Run the bit-exact model on a job of npy arrays
     #[command(after_help = "Example:\n  bitlathe golden core.toml --in x=x.npy --in w=w.npy --out y=y.npy")]
     Golden(Job),
@@ -90,7 +95,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  bitlathe compare softmax --n 197 --sigma 1 --scales 0.02..0.2\n  \
         bitlathe compare softmax --set output.kind=u8 --set parallel.lanes=16 -o softmax.svg")]
     Compare(Compare),
-    /// List kinds of cores, targets and flows
+    /// List kinds of cores, targets, boards, flows and packages
     #[command(after_help = "Example:\n  bitlathe list --json")]
     List,
     /// Say which tools are here, what each unlocks, and how to get what is missing
@@ -130,6 +135,23 @@ pub struct Gen {
     /// Result of `bitlathe synth --json` to show in the datasheet. May be repeated
     #[arg(long, value_name = "F.json", value_hint = ValueHint::FilePath)]
     pub synth: Vec<PathBuf>,
+}
+
+/// Arguments of `package`.
+#[derive(Debug, Args)]
+pub struct Package {
+    #[command(flatten)]
+    pub config: Config,
+    /// Who takes the package; the core needs `wrap = "axi"`
+    #[arg(
+        long = "for",
+        value_name = "WHOM",
+        value_parser = PossibleValuesParser::new(generate::Package::ALL.map(generate::Package::name)).try_map(package)
+    )]
+    pub whom: generate::Package,
+    /// Folder to write; one that an earlier run wrote is replaced
+    #[arg(short, long = "out", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
 }
 
 /// Tensors of a job.
@@ -272,6 +294,10 @@ fn scales(text: &str) -> Result<(f64, f64), String> {
 
 fn family(name: String) -> Result<Family, String> {
     Family::ALL.into_iter().find(|f| f.name() == name).ok_or_else(|| "no such flow".into())
+}
+
+fn package(name: String) -> Result<generate::Package, String> {
+    generate::Package::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| "no such package".into())
 }
 
 #[cfg(test)]

@@ -100,6 +100,9 @@ fn wrong_input_is_exit_2_with_one_object_of_errors() {
         &["pack", "core.toml", "--weights", "no.gguf:t", "-o", "w.npy"],
         &["gen", "core.toml", "-o", "bad.npy"],
         &["gen", "core.toml", "-o", "out", "--synth", "bad.npy"],
+        &["package", "core.toml", "-o", "out"],
+        &["package", "core.toml", "--for", "quartus", "-o", "out"],
+        &["package", "core.toml", "--for", "vivado", "-o", "out"],
     ];
     let before = fs::read_dir(home.path()).expect("a folder").count();
     for args in wrong {
@@ -337,7 +340,9 @@ fn a_full_disk_is_reported() {
 fn help_texts() {
     let home = tempfile::tempdir().expect("a folder");
     let mut all = String::new();
-    for command in ["", "new", "check", "gen", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"] {
+    for command in
+        ["", "new", "check", "gen", "package", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"]
+    {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let ran = run(home.path(), &args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{command}");

@@ -258,6 +258,10 @@ pub trait Core: Send + Sync {
     fn operands(&self, job: &Job, tensor: &str, index: usize) -> Vec<Operand>;
     /// Encodes one lane of a stream whose layout names a code other than `plain`.
     fn encode(&self, code: &str, values: &[i64]) -> u64;
+    /// The elements that a lane of such a stream stands for; `None` for an illegal one.
+    fn decode(&self, _code: &str, _lane: u64) -> Option<Vec<i64>> {
+        None
+    }
     /// Turns a weight matrix or packed model tensor into job tensors.
     fn import(&self, weights: &ModelTensor) -> Result<Imported, String>;
     /// The same job in floating point, for error figures only.

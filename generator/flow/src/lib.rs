@@ -1,5 +1,6 @@
 //! Everything that runs outside the generator's own arithmetic: EDA tools, co-simulation, synthesis, files of numbers.
 
+pub mod constraints;
 pub mod generate;
 pub mod lint;
 pub mod npy;

@@ -102,7 +102,13 @@ fn clients(core: &dyn Core, simulator: &str, change: Option<(&str, &str, &str)>)
     let mut python = tools.command("python").expect("found before");
     path::offer_verilator(&mut python, &tools, home.path());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbench/cocotb/run.py");
-    python.env("PYTHONDONTWRITEBYTECODE", "1").arg(script).arg(folder).arg(simulator).arg(home.path().join("build"));
+    python
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(script)
+        .arg(folder)
+        .arg(simulator)
+        .arg(home.path().join("build"))
+        .arg("wrapped");
     let output = python.output().expect("it starts");
     Some((output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
 }

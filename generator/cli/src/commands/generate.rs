@@ -1,12 +1,12 @@
 //! `bitlathe gen`: the core's folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bitlathe_flow::generate::{Options, generate, top};
 use serde_json::{Value, json};
 
 use super::{Context, identity, merge};
-use crate::args::Gen;
+use crate::args::{self, Gen};
 use crate::report::{Done, Exit, Failure, Finding};
 
 /// Largest synthesis result read, in bytes.
@@ -17,8 +17,7 @@ pub fn run(context: &Context, args: &Gen) -> Result<Done, Failure> {
     let config = context.load(&args.config)?;
     let core = config.core.as_ref();
     let synth = args.synth.iter().map(|p| read_synth(p)).collect::<Result<Vec<_>, _>>()?;
-    let config_file = args.config.config.file_name().map(|n| n.to_string_lossy().into_owned()).filter(|n| n != "-");
-    let options = Options { config_file: config_file.unwrap_or_default(), synth };
+    let options = Options { config_file: file_name(&args.config), synth, package: None };
     let files = generate(core, &args.out, &options)?;
     let dir = args.out.display();
     let text = format!(
@@ -26,10 +25,19 @@ pub fn run(context: &Context, args: &Gen) -> Result<Done, Failure> {
         files.len(),
         top(core)
     );
-    let names: Vec<String> =
-        files.iter().map(|f| f.strip_prefix(&args.out).unwrap_or(f).display().to_string()).collect();
-    let json = json!({ "dir": args.out, "top": top(core), "files": names });
+    let json = json!({ "dir": args.out, "top": top(core), "files": names(&files, &args.out) });
     Ok(Done::new(text, merge([identity(core), json])).warn(config.warnings))
+}
+
+/// The config's name for commands in the documentation; empty where it is standard input.
+pub fn file_name(config: &args::Config) -> String {
+    let name = config.config.file_name().map(|n| n.to_string_lossy().into_owned());
+    name.filter(|n| n != "-").unwrap_or_default()
+}
+
+/// Files relative to the folder.
+pub fn names(files: &[PathBuf], dir: &Path) -> Vec<String> {
+    files.iter().map(|f| f.strip_prefix(dir).unwrap_or(f).display().to_string()).collect()
 }
 
 /// A result of `bitlathe synth --json`.

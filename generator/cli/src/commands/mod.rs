@@ -8,6 +8,7 @@ mod golden;
 mod list;
 mod new;
 mod pack;
+mod package;
 mod schema;
 mod sim;
 mod synth;
@@ -83,6 +84,7 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
         Command::New(args) => new::run(&context, args),
         Command::Check(args) => check::run(&context, args),
         Command::Gen(args) => generate::run(&context, args),
+        Command::Package(args) => package::run(&context, args),
         Command::Golden(args) => golden::run(&context, args),
         Command::Sim(args) => sim::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),

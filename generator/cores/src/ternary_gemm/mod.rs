@@ -208,6 +208,11 @@ impl Core for Configured {
         self.encoding().and_then(|e| e.encode_zero_padded(&weights).ok()).map_or(0, u64::from)
     }
 
+    fn decode(&self, _: &str, lane: u64) -> Option<Vec<i64>> {
+        let weights = self.encoding()?.decode(u8::try_from(lane).ok()?)?;
+        Some(weights.into_iter().map(i64::from).collect())
+    }
+
     fn import(&self, weights: &ModelTensor) -> Result<Imported, String> {
         let (shape, data, scale, notes) = match weights {
             ModelTensor::Ternary { shape, data, scale, notes } => (*shape, data.clone(), Some(scale), notes.clone()),

@@ -10,6 +10,7 @@ mod folder;
 mod manifest;
 mod model_page;
 mod numbers;
+pub mod package;
 mod testbench;
 mod timing;
 mod vectors;
@@ -29,6 +30,7 @@ use thiserror::Error;
 use crate::sim::SimError;
 
 pub use datasheet::typical_job;
+pub use package::Package;
 pub use timing::{Trace, TraceSignal, timing};
 
 /// What the folder shows beside the core itself.
@@ -38,6 +40,8 @@ pub struct Options {
     pub config_file: String,
     /// Results of `bitlathe synth --json` for the datasheet.
     pub synth: Vec<Value>,
+    /// For whom there is more beside the core; [`package::check`] says whether it can be.
+    pub package: Option<Package>,
 }
 
 /// The Verilog of a core, printed.
@@ -168,6 +172,7 @@ pub fn write(core: &dyn Core, rtl: &Rtl, dir: &Path, options: &Options) -> Resul
 /// Every file of a core's folder, paths relative to it.
 pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<SourceFile>, GenerateError> {
     let subject = Subject::new(core, rtl, options)?;
+    let package = options.package.map_or_else(|| Ok(vec![]), |package| package::files(&subject, package))?;
     let jobs = vectors::jobs(&subject)?;
     let name = core.name();
     let mut files: Vec<SourceFile> =
@@ -178,6 +183,7 @@ pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<Source
     files.push(file(format!("{name}.core"), manifest::fusesoc(&subject).render()?));
     files.push(file("model.md".into(), model_page::model_page(&subject, &jobs)?.render()?));
     files.push(file("datasheet.html".into(), datasheet::datasheet(&subject)?.render()?));
+    files.extend(package);
     let paths = files.iter().map(|f| f.path.clone()).collect();
     files.push(file(format!("{name}.json"), manifest::json(&subject, &jobs, paths)?));
     Ok(files)

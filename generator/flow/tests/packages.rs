@@ -1,0 +1,387 @@
+//! Packages: registers for software against the RTL, the PYNQ driver against the beats that the RTL takes, the scripts for Vivado
+//! against stand-ins for its commands.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bitlathe_cores::{Core, Kind, kinds};
+use bitlathe_flow::generate::{self, Options, Package, package};
+use bitlathe_flow::lint;
+use bitlathe_flow::npy;
+use bitlathe_flow::synth::{SynthRequest, synthesize};
+use bitlathe_flow::tools::Tools;
+use bitlathe_spec::{Access, Family, Job, SourceFile};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn wrap(kind: &dyn Kind, mut config: Value) -> Box<dyn Core> {
+    config["wrap"] = json!("axi");
+    kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
+}
+
+fn catalogue_config(kind: &dyn Kind) -> Value {
+    let text = fs::read_to_string(repository().join("ip").join(kind.name()).join("core.toml")).expect("core.toml");
+    toml::from_str(&text).expect("TOML")
+}
+
+/// The core of the catalogue of each kind.
+fn catalogue() -> Vec<Box<dyn Core>> {
+    kinds().iter().map(|k| wrap(*k, catalogue_config(*k))).collect()
+}
+
+/// The same, and two more: lanes of four signed bits in elements of eight; a pass that a DMA takes in pieces.
+fn telling() -> Vec<Box<dyn Core>> {
+    let more = [("quantizer", "output", "bits", 4), ("ternary-gemm", "parallel", "m_lanes", 8)];
+    let more = more.map(|(kind, table, key, value)| {
+        let kind = *kinds().iter().find(|k| k.name() == kind).expect("registered");
+        let mut config = catalogue_config(kind);
+        config[table][key] = json!(value);
+        wrap(kind, config)
+    });
+    catalogue().into_iter().chain(more).collect()
+}
+
+/// Cores over all options: streams that repeat, with codes, without `last`; tensors in registers.
+fn varied() -> Vec<Box<dyn Core>> {
+    let legal = |kind: &dyn Kind, mut config: Value| {
+        config["target"]["name"] = json!("kv260");
+        config["wrap"] = json!("axi");
+        kind.configure(&config).ok()
+    };
+    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(24).filter_map(|c| legal(*k, c)));
+    telling().into_iter().chain(covers).collect()
+}
+
+/// A package in a folder of its own.
+fn packed(core: &dyn Core, package: Package) -> (TempDir, PathBuf) {
+    let home = tempfile::tempdir().expect("a folder");
+    let folder = home.path().join("core");
+    let options = Options { package: Some(package), ..Options::default() };
+    generate::generate(core, &folder, &options).expect("generates");
+    (home, folder)
+}
+
+/// `None` where the tool is missing.
+fn tool(name: &str) -> Option<Command> {
+    let command = Tools::discover().expect("tools").command(name);
+    command.map_err(|error| println!("skipped: {error}")).ok()
+}
+
+/// Whether the command succeeded, and what it printed.
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("it starts");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.success(), text)
+}
+
+/// Replaces a text in a file.
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).expect("written");
+    assert!(text.contains(from), "{} does not hold `{from}`", path.display());
+    fs::write(path, text.replacen(from, to, 1)).expect("writable");
+}
+
+#[test]
+fn packages_say_what_they_need() {
+    let kind = *kinds().iter().find(|k| k.name() == "softmax").expect("registered");
+    let core = |target: &str, wrap: &str| {
+        let text = fs::read_to_string(repository().join("ip/softmax/core.toml")).expect("core.toml");
+        let mut config: Value = toml::from_str(&text).expect("TOML");
+        config["wrap"] = json!(wrap);
+        config["target"]["name"] = json!(target);
+        kind.configure(&config).expect("legal")
+    };
+    let help = |target, wrap, package| package::check(core(target, wrap).as_ref(), package).expect_err("refused").help;
+    assert!(help("kv260", "none", Package::FuseSoc).contains("--set wrap=axi"));
+    assert!(help("ecp5-85f", "axi", Package::Vivado).contains("--set target.name=kv260 or"));
+    assert_eq!(help("u280", "axi", Package::Pynq), "--set target.name=kv260");
+    for (target, package) in [("ecp5-85f", Package::FuseSoc), ("xc7a100t", Package::Vivado), ("kv260", Package::Pynq)] {
+        let core = core(target, "axi");
+        assert_eq!(package::check(core.as_ref(), package), Ok(()));
+        packed(core.as_ref(), package);
+    }
+}
+
+/// Name and offset of every register, as the RTL compares addresses.
+fn offsets_of_rtl(folder: &Path) -> BTreeMap<String, u32> {
+    let files = fs::read_dir(folder.join("rtl")).expect("written");
+    let texts = files.map(|f| fs::read_to_string(f.expect("readable").path()).expect("text"));
+    let mut offsets = BTreeMap::new();
+    for text in texts {
+        for line in text.lines() {
+            let Some((name, rest)) = line.trim().strip_prefix("wire at_").and_then(|l| l.split_once(" = word == "))
+            else {
+                continue;
+            };
+            let word = rest.trim_end_matches(';').rsplit("'d").next().and_then(|n| n.parse::<u32>().ok());
+            assert_eq!(offsets.insert(name.to_owned(), 4 * word.expect(line)), None, "{name} twice");
+        }
+    }
+    offsets
+}
+
+/// What a C compiler makes of the macros that a header defines.
+fn macros(header: &Path) -> BTreeMap<String, u64> {
+    let text = fs::read_to_string(header).expect("written");
+    let names: Vec<&str> = text.lines().filter_map(|l| Some(l.strip_prefix("#define ")?.split_once(' ')?.0)).collect();
+    let valued = names.iter().filter(|n| !n.ends_with("_H"));
+    let prints: String = valued.map(|n| format!("  printf(\"{n} %llu\\n\", (unsigned long long)({n}));\n")).collect();
+    let home = tempfile::tempdir().expect("a folder");
+    let program = home.path().join("main.c");
+    let name = header.file_name().expect("a file").to_string_lossy();
+    let text = format!("#include <stdio.h>\n#include \"{name}\"\n#include \"{name}\"\nint main(void) {{\n{prints}}}\n");
+    fs::write(&program, text).expect("writable");
+    let built = home.path().join("main");
+    let mut compiler = tool("g++").expect("a compiler");
+    compiler.args(["-x", "c", "-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"]);
+    let (good, said) = run(compiler.arg(header.parent().expect("a folder")).arg(&program).arg("-o").arg(&built));
+    assert!(good, "{said}");
+    let (good, printed) = run(&mut Command::new(built));
+    assert!(good, "{printed}");
+    let pair = |l: &str| l.split_once(' ').map(|(n, v)| (n.to_owned(), v.parse().expect("a number")));
+    printed.lines().filter_map(pair).collect()
+}
+
+#[test]
+fn a_c_compiler_takes_the_header_and_its_offsets_are_those_of_the_rtl() {
+    for core in catalogue() {
+        let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let macros = macros(&folder.join(format!("registers/{}.h", axi.top)));
+        let prefix = format!("{}_", axi.top.to_uppercase());
+        let of = |suffix: &str| -> BTreeMap<String, u64> {
+            let name = |n: &str| Some(n.strip_prefix(&prefix)?.strip_suffix(suffix)?.to_lowercase());
+            macros.iter().filter_map(|(n, v)| Some((name(n)?, *v))).collect()
+        };
+        let rtl: BTreeMap<String, u64> =
+            offsets_of_rtl(&folder).into_iter().map(|(n, offset)| (n, offset.into())).collect();
+        assert!(rtl.len() > 8, "{rtl:?}");
+        assert_eq!(of("_OFFSET"), rtl, "{}", axi.top);
+        let fields = axi.registers.iter().flat_map(|r| &r.fields);
+        for f in fields {
+            let (mask, shift) = (of("_MASK")[&f.name], of("_SHIFT")[&f.name]);
+            assert_eq!((mask >> shift, shift), ((1 << f.width) - 1, u64::from(f.lsb)), "{}", f.name);
+        }
+        let hash = format!("{:08x}", of("_VALUE")["config_hash"]);
+        assert!(generate::config_hash(core.as_ref()).starts_with(&hash), "{hash}");
+    }
+}
+
+#[test]
+fn peakrdl_takes_the_systemrdl_and_makes_the_same_map() {
+    for core in catalogue() {
+        let Some(mut peakrdl) = tool("peakrdl") else { return };
+        let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let rdl = folder.join(format!("registers/{}.rdl", axi.top));
+        let (good, said) = run(peakrdl.args(["dump", "--fields"]).arg(&rdl));
+        let mut expected = String::new();
+        for r in &axi.registers {
+            expected += &format!("0x{:03x}-0x{:03x}: {}.{}\n", r.offset, r.offset + 3, axi.top, r.name);
+            let fields = r.fields.iter().map(|f| format!("\t[{}:{}] {}\n", f.lsb + f.width - 1, f.lsb, f.name));
+            expected.extend(fields);
+        }
+        assert!(good, "{said}");
+        assert_eq!(said.trim(), expected.trim());
+
+        // Its own C header has the same masks and values after reset.
+        let theirs = folder.join("peakrdl.h");
+        let mut peakrdl = tool("peakrdl").expect("found before");
+        let (good, said) = run(peakrdl.arg("c-header").arg(&rdl).arg("-o").arg(&theirs));
+        assert!(good, "{said}");
+        let theirs = macros(&theirs);
+        for (r, f) in axi.registers.iter().flat_map(|r| r.fields.iter().map(move |f| (r, f))) {
+            let name = format!("{}__{}__{}", axi.top, r.name, f.name).to_uppercase();
+            let mask = ((1u64 << f.width) - 1) << f.lsb;
+            assert_eq!((theirs[&format!("{name}_bm")], theirs[&format!("{name}_bp")]), (mask, f.lsb.into()), "{name}");
+            let written = f.access != Access::ReadOnly || f.min == f.max;
+            assert_eq!(theirs.get(&format!("{name}_reset")).copied(), written.then_some(f.reset), "{name}");
+        }
+    }
+}
+
+/// The corner job or the random job of this name, with its outputs.
+fn job(core: &dyn Core, name: &str) -> Job {
+    let corner = core.corners().into_iter().find(|s| s.name == name).map(|s| s.job);
+    let mut job = corner.unwrap_or_else(|| {
+        let seed = name.strip_prefix("random_").and_then(|n| n.parse().ok());
+        core.random_job(seed.unwrap_or_else(|| panic!("no job is called {name}")))
+    });
+    job.tensors.extend(core.golden(&job));
+    job
+}
+
+/// A package for PYNQ with the tensors of the testbench's jobs.
+fn with_jobs(core: &dyn Core) -> (TempDir, PathBuf) {
+    let (home, folder) = packed(core, Package::Pynq);
+    let text = fs::read_to_string(folder.join(format!("{}.json", core.name()))).expect("written");
+    let description: Value = serde_json::from_str(&text).expect("JSON");
+    for name in description["jobs"].as_array().expect("jobs").iter().map(|j| j["name"].as_str().expect("a name")) {
+        let place = folder.join("jobs").join(name);
+        fs::create_dir_all(&place).expect("writable");
+        for (tensor, values) in job(core, name).tensors {
+            npy::write(&place.join(format!("{tensor}.npy")), &values).expect("writable");
+        }
+    }
+    (home, folder)
+}
+
+/// Runs the driver of a core's package, after a change to one of its files; what is wrong, if anything.
+fn drive(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
+    let (_home, folder) = with_jobs(core);
+    if let Some((file, from, to)) = fault {
+        change(&folder.join("pynq").join(generate::top(core)).join(file), from, to);
+    }
+    let mut python = tool("python")?;
+    python.env("PYTHONDONTWRITEBYTECODE", "1").arg(repository().join("testbench/pynq/jobs.py")).arg(&folder);
+    let (good, said) = run(&mut python);
+    (!good || !said.contains("jobs pass")).then(|| format!("{}\n{said}", core.config()))
+}
+
+#[test]
+fn the_pynq_driver_runs_jobs_on_the_verilog() {
+    let Some(_) = tool("iverilog") else { return };
+    let failures: Vec<String> = catalogue()
+        .par_iter()
+        .filter_map(|core| {
+            let (home, folder) = with_jobs(core.as_ref());
+            let mut python = tool("python")?;
+            python.env("PYTHONDONTWRITEBYTECODE", "1").arg(repository().join("testbench/cocotb/run.py"));
+            let (good, said) = run(python.arg(&folder).arg("icarus").arg(home.path().join("build")).arg("driven"));
+            (!good || !said.contains("2 tests, 0 failed")).then(|| format!("{}\n{said}", core.config()))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn the_pynq_driver_sends_the_beats_that_the_core_takes_and_gives_back_the_model() {
+    let cores = varied();
+    let coded = |c: &dyn Core| c.interface().streams.iter().any(|s| s.layout.code != "plain");
+    assert!(cores.len() > 8 && cores.iter().filter(|c| coded(c.as_ref())).count() > 3, "{} cores", cores.len());
+    let failures: Vec<String> = cores.par_iter().filter_map(|core| drive(core.as_ref(), None)).collect();
+    assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), cores.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn broken_drivers_are_found() {
+    let cores = telling();
+    let faults = [
+        ("layout.py", "real &= index < size", "real &= index <= size"),
+        ("layout.py", "sum(terms, zero) for terms", "sum(terms[:1], zero) for terms"),
+        ("layout.py", "lanes << (64 - width) >> (64 - width)", "lanes"),
+        ("layout.py", "np.array(code[\"encode\"])[number]", "number"),
+        ("core.py", "if found != INTERFACE[\"config_hash\"][:8]:", "if False:"),
+        ("core.py", "return largest // unit * unit", "return largest"),
+        ("core.py", "            self._raise_sticky()\n", ""),
+        ("core.py", "transfer.buffer.freebuffer()", "pass"),
+    ];
+    let missed: Vec<_> =
+        faults.par_iter().filter(|f| cores.iter().all(|c| drive(c.as_ref(), Some(**f)).is_none())).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// What a script does among the stand-ins for Vivado, or why it fails. `None` where there is no Tcl.
+fn vivado(script: &Path) -> Option<Result<String, String>> {
+    let mut tcl = tool("tclsh")?;
+    let (good, said) = run(tcl.arg(repository().join("testbench/vivado/stubs.tcl")).arg(script));
+    Some(if good { Ok(said) } else { Err(said) })
+}
+
+/// The files that a script named as Verilog, relative to the folder of `rtl/`.
+fn named(said: &str) -> Vec<SourceFile> {
+    let paths = said.lines().filter_map(|l| l.strip_prefix("verilog "));
+    let file = |path: &str| SourceFile {
+        path: Path::new(path).file_name().expect("a file").to_string_lossy().into_owned(),
+        text: fs::read_to_string(path).expect("readable"),
+    };
+    paths.map(file).collect()
+}
+
+#[test]
+fn the_scripts_for_vivado_run_and_name_what_there_is() {
+    for core in catalogue() {
+        let (_home, folder) = packed(core.as_ref(), Package::Vivado);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let Some(packaged) = vivado(&folder.join("package_ip.tcl")) else { return };
+        let said = packaged.unwrap_or_else(|e| panic!("{}: {e}", axi.top));
+        for bus in axi.streams.iter().map(|s| s.name.as_str()).chain(["s_axi_control"]) {
+            for fact in [format!("interface {bus}"), format!("associated -busif {bus} -clock aclk")] {
+                assert!(said.lines().any(|l| l == fact), "{fact}\n{said}");
+            }
+        }
+        for r in &axi.registers {
+            let fact = format!("property {{stub:register {}}} address_offset 0x{:03x}", r.name, r.offset);
+            assert!(said.lines().any(|l| l == fact), "{fact}\n{said}");
+        }
+        assert!(said.lines().last().is_some_and(|l| l.starts_with("packaged: ")), "{said}");
+        let written: Vec<String> =
+            generate::print(core.as_ref()).expect("prints").files.into_iter().map(|f| f.path).collect();
+        let alone = vivado(&folder.join("out_of_context.tcl")).expect("Tcl is here").expect("it runs");
+        for said in [said, alone] {
+            assert_eq!(named(&said).into_iter().map(|f| f.path).collect::<Vec<_>>(), written);
+        }
+    }
+}
+
+#[test]
+fn the_verilog_that_the_scripts_name_is_lint_clean_and_synthesizes() {
+    let kind = *kinds().iter().find(|k| k.name() == "quantizer").expect("registered");
+    let config = json!({
+        "kind": "quantizer", "name": "pot-lanes", "target": {"name": "kv260"}, "shape": {"c_max": 64},
+        "input": {"bits": 16}, "parallel": {"lanes": 3}, "method": {"name": "pot"},
+    });
+    let core = wrap(kind, config);
+    let (_home, folder) = packed(core.as_ref(), Package::Vivado);
+    let Some(said) = vivado(&folder.join("package_ip.tcl")) else { return };
+    let (files, top) = (named(&said.expect("it runs")), generate::top(core.as_ref()));
+    let tools = Tools::discover().expect("tools");
+    assert_eq!(lint::lint(&files, &top, &tools).expect("lint runs"), []);
+    let report = synthesize(&SynthRequest::new(&files, &top, Family::Xcup), &tools).expect("synthesizes");
+    assert!(report.lut > 100 && report.ff > 100, "{report:?}");
+}
+
+#[test]
+fn scripts_that_vivado_would_refuse_are_refused() {
+    let core = &catalogue()[0];
+    let top = generate::top(core.as_ref());
+    let rtl = format!("rtl/{top}.v");
+    let faults = [
+        ("package_ip.tcl", "ipx::save_core", "ipx::store_core", "no command ipx::store_core"),
+        ("package_ip.tcl", "add_files -norecurse [", "add_files -recurse [", "add_files does not know -recurse"),
+        ("package_ip.tcl", "rtl/axi_lite.v", "rtl/axi_light.v", "there is no file"),
+        ("package_ip.tcl", "foreach bus {", "foreach bus {s_axis_nothing ", "Vivado finds no interface s_axis_nothing"),
+        (
+            "package_ip.tcl",
+            "-clock aclk -reset aresetn",
+            "-clock aclk -reset areset_n",
+            "there is no interface `areset_n`",
+        ),
+        ("package_ip.tcl", "set_property top ", "set_property top no_", "no file has the module"),
+        ("package_ip.tcl", "slave_memory_map_ref s_axi_control", "slave_memory_map_ref s_axi", "no map `s_axi`"),
+        ("package_ip.tcl", "  ipx::remove_memory_map", "  list", "a second map `s_axi_control`"),
+        ("package_ip.tcl", " version 0.1", " versions 0.1", "a core has no property"),
+        ("out_of_context.tcl", "-part", "-parts", "does not know -parts"),
+        ("constraints", "get_ports aclk", "get_ports clk", "matches no port"),
+        ("rtl", "s_axis_x TLAST", "s_axis_x TFIRST", "interface s_axis_x lacks TLAST"),
+    ];
+    for (file, from, to, why) in faults {
+        let (_home, folder) = packed(core.as_ref(), Package::Vivado);
+        let (file, script) = match file {
+            "constraints" => (format!("constraints/{top}.xdc"), "out_of_context.tcl"),
+            "rtl" => (rtl.clone(), "package_ip.tcl"),
+            script => (script.to_owned(), script),
+        };
+        change(&folder.join(file), from, to);
+        let Some(said) = vivado(&folder.join(script)) else { return };
+        let said = said.expect_err(to);
+        assert!(said.contains(why), "`{to}`: {said}");
+    }
+}

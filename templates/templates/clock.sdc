@@ -1,0 +1,6 @@
+{%- for line in banner %}
+# {{ line }}
+{%- endfor %}
+#
+# {{ about }}
+create_clock -name {{ port }} -period {{ period }} [get_ports {{ port }}]

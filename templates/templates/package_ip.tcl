@@ -1,0 +1,95 @@
+{%- for line in banner %}
+# {{ line }}
+{%- endfor %}
+#
+# Makes a Vivado IP of `{{ top }}` in the folder ip/ beside this script:
+#   vivado -mode batch -source package_ip.tcl
+# Not run in Vivado. Run against stand-ins for the commands that it uses; its Verilog is linted, and synthesized with Yosys.
+
+set here [file dirname [file normalize [info script]]]
+
+# What Vivado finds nothing of is an error, not a silent gap.
+proc found {what objects} {
+  if {[llength $objects] == 0} {
+    error "Vivado finds no $what"
+  }
+  return $objects
+}
+
+create_project -force package [file join $here vivado] -part {{ part }}
+add_files -norecurse [list \
+{%- for f in rtl %}
+  [file join $here {{ f }}] \
+{%- endfor %}
+]
+set clock [file join $here {{ xdc }}]
+add_files -fileset constrs_1 -norecurse $clock
+set_property USED_IN {synthesis implementation out_of_context} [found "file $clock" [get_files $clock]]
+set_property top {{ top }} [current_fileset]
+update_compile_order -fileset sources_1
+
+ipx::package_project -root_dir [file join $here ip] -vendor {{ vendor }} -library {{ library }} -taxonomy /UserIP -import_files -set_current true -force
+set core [ipx::current_core]
+set_property name {{ top }} $core
+set_property version {{ version }} $core
+set_property display_name {{ top }} $core
+set_property description {{ title }} $core
+set_property vendor_display_name Bitlathe $core
+set_property supported_families {} $core
+set_property auto_family_support_level level_2 $core
+
+# A generated core is already specialised.
+foreach parameter [ipx::get_user_parameters -of_objects $core] {
+  ipx::remove_user_parameter [get_property NAME $parameter] $core
+}
+
+# The attributes of the ports say which interface each belongs to.
+foreach bus {{ '{' }}{{ buses|join(" ") }}{{ '}' }} {
+  found "interface $bus" [ipx::get_bus_interfaces $bus -of_objects $core]
+  ipx::associate_bus_interfaces -busif $bus -clock aclk $core
+}
+ipx::associate_bus_interfaces -clock aclk -reset aresetn $core
+
+# Register, offset, description, fields: name, lowest bit, bits, access, what a written one does, description.
+set registers {
+{%- for r in registers %}
+  { {{ r.name }} {{ r.offset }} {{ r.tcl }} {
+{%- for f in r.fields %}
+    { {{ f.name }} {{ f.lsb }} {{ f.width }} {{ f.access }} {{ f.write }} {{ f.tcl }} }
+{%- endfor %}
+  } }
+{%- endfor %}
+}
+# What Vivado infers is a map without registers.
+foreach map [ipx::get_memory_maps * -of_objects $core] {
+  ipx::remove_memory_map [get_property NAME $map] $core
+}
+set map [ipx::add_memory_map {{ control }} $core]
+set block [ipx::add_address_block reg0 $map]
+set_property range {{ range }} $block
+set_property width 32 $block
+set_property usage register $block
+foreach entry $registers {
+  lassign $entry name offset description fields
+  set register [ipx::add_register $name $block]
+  set_property address_offset $offset $register
+  set_property size 32 $register
+  set_property description $description $register
+  foreach field $fields {
+    lassign $field name lsb width access write description
+    set field [ipx::add_field $name $register]
+    set_property bit_offset $lsb $field
+    set_property bit_width $width $field
+    set_property access $access $field
+    set_property modified_write_value $write $field
+    set_property description $description $field
+  }
+}
+set_property slave_memory_map_ref {{ control }} [found "interface {{ control }}" [ipx::get_bus_interfaces {{ control }} -of_objects $core]]
+
+ipx::create_xgui_files $core
+ipx::update_checksums $core
+ipx::check_integrity $core
+ipx::save_core $core
+close_project
+puts "packaged: [file join $here ip]"
