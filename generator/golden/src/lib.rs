@@ -5,6 +5,7 @@
 //! figures ([`float`], [`softmax::accuracy`]).
 
 mod arguments;
+pub mod attention;
 pub mod division;
 pub mod dyadic;
 pub mod encoding;
