@@ -1,6 +1,7 @@
 //! Attention, softmax(Q·Kᵀ / √d)·V, in one walk over the keys: a running maximum in whole octaves, sums that are shifted when
 //! it grows, and one division a row.
 
+pub mod accuracy;
 mod exponential;
 mod row;
 mod scale;
