@@ -71,7 +71,8 @@ pub fn compare(got: &[f64], reference: &[f64]) -> ErrorFigures {
 /// Side of the windows of [`ssim`].
 const WINDOW: usize = 7;
 
-/// Mean structural similarity of two images with rows of `columns` pixels; `None` where no window of 7 x 7 fits.
+/// Mean structural similarity of two images with rows of `columns` pixels; `None` where no window of 7 x 7 fits or the
+/// reference is constant.
 ///
 /// Wang et al. (2004) as scikit-image computes it by default in double precision: all pixels of a window count the same,
 /// variances and covariance are of samples (divided by 48), K1 = 0.01, K2 = 0.03, and only windows inside the image count. The
@@ -90,7 +91,7 @@ pub fn ssim(got: &[f64], reference: &[f64], columns: usize) -> Option<f64> {
     let each = |(row, column)| similarity(&window(got, row, column), &window(reference, row, column), high - low);
     let windows = corners(rows).flat_map(|row| corners(columns).map(move |column| (row, column)));
     let (sum, count) = windows.map(each).fold((0.0, 0), |(sum, count), s| (sum + s, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
+    (count > 0 && high > low).then(|| sum / f64::from(count))
 }
 
 /// Structural similarity of two windows.
@@ -162,6 +163,7 @@ mod tests {
         assert!((ssim(&ramp, &ramp, 10).unwrap() - 1.0).abs() < 1e-15);
         assert_eq!(ssim(&ramp[..60], &ramp[..60], 10), None, "six rows");
         assert_eq!(ssim(&[], &[], 0), None);
+        assert_eq!(ssim(&ramp, &[3.0; 80], 10), None, "nothing to compare with");
         // Windows of the columns m - 3..=m + 3 have the mean m and the variance 28·7 / 48.
         let brighter: Vec<f64> = ramp.iter().map(|v| v + 2.0).collect();
         let light = |m: f64| (2.0 * m * (m + 2.0) + 0.0081) / (m * m + (m + 2.0) * (m + 2.0) + 0.0081);

@@ -5,7 +5,7 @@
 DIR holds one folder a case: case.json (bits, frac, p_bits, output_bits, output_frac, tile, causal), q.npy [H, Lq, d], k.npy
 and v.npy [Hkv, Lk, d], and o.npy, the result to judge. All arithmetic is in Python's integers, fractions and 60-digit
 decimals. Prints one JSON object a case, in the order of names: case, compared, differences, first (where they differ first),
-and the mean squared error and structural similarity (null for heads under 7 x 7) of o against attention of the same integers
+and the mean squared error and structural similarity (null for heads under 7 x 7 or constant ones) of o against attention of the same integers
 in double precision. Exit 0 when all cases were judged, whatever the verdicts; wrong input is exit 2; a missing package is
 exit 3 and named.
 """
@@ -122,7 +122,7 @@ def reference(q, k, v, causal):
 
 def similarity(x, y):
     """Mean structural similarity of two images, windows of 7 x 7 wholly inside, statistics of samples, range of y."""
-    if min(x.shape) < 7:
+    if min(x.shape) < 7 or y.max() == y.min():
         return None
     x, y = (np.lib.stride_tricks.sliding_window_view(a, (7, 7)).reshape(-1, 49) for a in (x, y))
     c1, c2 = ((factor * (y.max() - y.min())) ** 2 for factor in (0.01, 0.03))

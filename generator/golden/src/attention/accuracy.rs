@@ -23,7 +23,7 @@ pub struct Real {
 pub struct Figures {
     /// Mean of the squared errors.
     pub mse: f64,
-    /// Mean structural similarity of the heads, each an image [Lq, d]; `None` where a head is smaller than a window.
+    /// Mean structural similarity of the heads, each an image [Lq, d]; `None` where one has none ([`float::ssim`]).
     pub ssim: Option<f64>,
 }
 
