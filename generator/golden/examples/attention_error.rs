@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [unquantized, same] = line.figures(&real, &reference, line.core(16, false))?;
         println!("| {line} | {:.1e} | {:.1e} | {} |", unquantized.mse, same.mse, ssim(&unquantized));
     }
-    println!("\nint16 with 12 fraction bits, p_bits 16, output int32 with 28: one head\n");
+    println!("\n16 bits, frac 12, p_bits 16, output 32 bits, frac 28, one head\n");
     println!("| L | d | tile | mask | MSE, unquantized inputs | MSE, same integers |\n|---|---|---|---|---|---|");
     for (length, columns, tile, causal) in [
         (64, 64, 16, false),
@@ -85,7 +85,7 @@ impl Line {
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (bits, frac) = self.output;
-        write!(f, "{} bits, {} of them fraction | {} | {bits} bits, {frac}", self.value_bits, self.frac, self.p_bits)
+        write!(f, "{} bits, frac {} | {} | {bits} bits, frac {frac}", self.value_bits, self.frac, self.p_bits)
     }
 }
 

@@ -101,6 +101,8 @@ mod tests {
             assert!(p.is_sorted_by(|a, b| a >= b));
             assert_eq!((p[0], p[p.len() - 1]), (e.most(), 0));
             assert!(e.least_of_maximum() >= 1 << (p_bits - 1));
+            let last = (p_bits as usize + 1) << 12;
+            assert_eq!((p[last], p[last + 1]), (1, 0));
             for (u, p) in p.iter().enumerate() {
                 let real = (-(u as f64) / 4096.0).exp2() * f64::from(1 << p_bits);
                 // The chord of a sixteenth of an octave is at most (ln2 / 16)² / 8 of its value above the curve.

@@ -41,8 +41,8 @@ impl Scale {
 
 /// The integer nearest to 2^(12 + r)·√(square / 2^96) / √d.
 fn nearest(square: u128, r: u32, d: u128) -> u128 {
-    let twice = ((square << (2 * r)) / d >> (LOG2_E_SQUARED_BITS - 2 * (LOGIT_BITS + 1))).isqrt();
-    twice.div_ceil(2)
+    let square_of_twice = ((square << (2 * r)) / d) >> (LOG2_E_SQUARED_BITS - 2 * (LOGIT_BITS + 1));
+    square_of_twice.isqrt().div_ceil(2)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::accuracy::Real;
 use super::*;
 
 const CORE: Attention =
@@ -101,16 +102,16 @@ fn by_hand_with_a_maximum_that_grows_in_the_second_tile() {
     // C / 2^r = 5909.25 at d = 1, frac = 0: keys 0, -1 give t = 0, -5909; then 1 gives 5909, which is in octave 2.
     let core = Attention { bits: 8, frac: 0, output_bits: 16, output_frac: 8, tile: 2, ..CORE };
     let job = Job::column(&[0, -1, 1], &[64, 32, -16]);
-    let e = Exponential::new(16).unwrap();
-    let first = [e.at(0), e.at(5909)];
+    let p = Exponential::new(16).unwrap();
+    let first = [p.at(0), p.at(5909)];
     assert_eq!(first, [65_535, 24_112]);
     let (l, o) = ((first[0] + first[1]) << 8, (first[0] * 64 + first[1] * 32) << 8);
-    let last = e.at(2 * 4096 - 5909);
+    let last = p.at(2 * 4096 - 5909);
     let (l, o) = ((l + 2) / 4 + (last << 8), (o + 2) / 4 - ((last * 16) << 8));
     let real = o as f64 / l as f64 * 256.0;
     assert_eq!(job.run(&core), [real.round() as i64]);
-    // exp(0), exp(-1) and exp(1) of 4.086.
-    assert!((real / 256.0 - (64.0 + 32.0 / 2.718_28 - 16.0 * 2.718_28) / 4.086_16).abs() < 2e-3);
+    let e = 1f64.exp();
+    assert!((real / 256.0 - (64.0 + 32.0 / e - 16.0 * e) / (1.0 + 1.0 / e + e)).abs() < 2e-3);
 }
 
 #[test]
@@ -379,3 +380,50 @@ proptest! {
         }
     }
 }
+
+// Limits of the errors against attention in floating point.
+
+/// One head of unit-normal numbers, its output in floating point, and its integers of 16 bits with 12 of fraction.
+fn normal_head(length: usize) -> (Real, Vec<f64>, Job) {
+    let real = Real::normal(Sizes { heads: 1, kv_heads: 1, queries: length, keys: length, columns: 64 }, 7);
+    let job = Job(real.quantized(16, 12));
+    let reference = real.attention(false);
+    (real, reference, job)
+}
+
+#[test]
+fn sixteen_bits_are_within_their_limits() {
+    let (real, unquantized, job) = normal_head(1024);
+    let same = CORE.real(&job.inputs()).unwrap().attention(false);
+    let figures = |output_bits, output_frac| {
+        let core = Attention { output_bits, output_frac, tile: 16, ..CORE };
+        let output = core.real_output(&job.inputs()).unwrap();
+        [&same, &unquantized].map(|reference| real.sizes.figures(&output, reference))
+    };
+    for (output, most) in [((32, 20), [1e-10, 2e-10]), ((16, 13), [1.5e-9, 1.5e-9])] {
+        for (figures, most) in figures(output.0, output.1).iter().zip(most) {
+            assert!(figures.mse <= most, "{output:?}: {figures:?}");
+            assert!(figures.ssim.is_some_and(|s| s >= 0.9999), "{output:?}: {figures:?}");
+        }
+    }
+}
+
+#[test]
+fn figures_follow_the_fraction_bits_and_the_heads() {
+    // A query of zeros weighs its keys equally: their mean, 0.5 and -0.25 with 4 fraction bits, half of it with 5.
+    let job = Job::new([2, 2, 1, 2, 1], [vec![0, 0], vec![0; 4], vec![0, 16, -8, 0]]);
+    for (frac, unit) in [(4, 1.0), (5, 2.0)] {
+        let core = Attention { frac, output_bits: 8, output_frac: 5, ..CORE };
+        let real = core.real(&job.inputs()).unwrap();
+        assert_eq!(real.v, [0.0, 1.0 / unit, -0.5 / unit, 0.0]);
+        assert_eq!(real.attention(true), [0.5 / unit, -0.25 / unit]);
+        assert_eq!(core.real_output(&job.inputs()).unwrap(), [0.5 / unit, -0.25 / unit]);
+        let figures = real.sizes.figures(&[0.5, 0.25], &[0.0, 0.25]);
+        assert!((figures.mse - 0.125).abs() < 1e-15 && figures.ssim.is_none());
+    }
+    let real = Real { q: vec![0.3125], k: vec![9.0], v: vec![-9.0], ..Real::normal(SMALL, 1) };
+    assert_eq!(real.quantized(8, 3).map(|t| t.data), [vec![2], vec![72], vec![-72]]);
+    assert_eq!(real.quantized(8, 4).map(|t| t.data), [vec![5], vec![127], vec![-128]]);
+}
+
+const SMALL: Sizes = Sizes { heads: 1, kv_heads: 1, queries: 1, keys: 1, columns: 1 };
