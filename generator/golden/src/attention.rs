@@ -120,13 +120,14 @@ impl Attention {
         let read = |name, tensor| narrowed::<i32>(name, tensor, (-half, half - 1));
         let (q, k, v) = (read("q", inputs.q)?, read("k", inputs.k)?, read("v", inputs.v)?);
         let (d, of_head) = (sizes.columns, sizes.keys * sizes.columns);
+        let of_tile = self.tile.saturating_mul(d);
         let mut o = Vec::with_capacity(q.len());
         for (at, query) in q.chunks_exact(d).enumerate() {
             let visible = d * sizes.visible(at % sizes.queries, self.causal);
             let first = of_head * sizes.kv_head(at / sizes.queries);
             let seen = first..first + visible;
             let mut row = Row::new(d);
-            for (keys, values) in k[seen.clone()].chunks(self.tile * d).zip(v[seen].chunks(self.tile * d)) {
+            for (keys, values) in k[seen.clone()].chunks(of_tile).zip(v[seen].chunks(of_tile)) {
                 let logits: Vec<i64> = keys.chunks_exact(d).map(|key| scale.logit(dot(query, key))).collect();
                 row.take(&exponential, &logits, values);
             }
@@ -137,18 +138,23 @@ impl Attention {
 
     /// Refuses parameters that are not defined.
     pub fn check(&self) -> Result<(), AttentionError> {
-        let Self { bits, frac, output_bits, output_frac, .. } = *self;
-        match () {
-            () if ![8, 16].contains(&bits) => Err(AttentionError::Bits(bits)),
-            () if frac >= bits => Err(AttentionError::Frac { frac, bits }),
-            () if !P_BITS.contains(&self.p_bits) => Err(AttentionError::ProbabilityBits(self.p_bits)),
-            () if ![8, 16, 32].contains(&output_bits) => Err(AttentionError::OutputBits(output_bits)),
-            () if output_frac >= output_bits => {
-                Err(AttentionError::OutputFrac { frac: output_frac, bits: output_bits })
-            }
-            () if self.tile == 0 => Err(AttentionError::Tile),
-            () => Ok(()),
+        let Self { bits, frac, p_bits, output_bits, output_frac, tile, .. } = *self;
+        if ![8, 16].contains(&bits) {
+            return Err(AttentionError::Bits(bits));
         }
+        if frac >= bits {
+            return Err(AttentionError::Frac { frac, bits });
+        }
+        if !P_BITS.contains(&p_bits) {
+            return Err(AttentionError::ProbabilityBits(p_bits));
+        }
+        if ![8, 16, 32].contains(&output_bits) {
+            return Err(AttentionError::OutputBits(output_bits));
+        }
+        if output_frac >= output_bits {
+            return Err(AttentionError::OutputFrac { frac: output_frac, bits: output_bits });
+        }
+        if tile == 0 { Err(AttentionError::Tile) } else { Ok(()) }
     }
 
     /// The sizes of a job, checked.
@@ -231,13 +237,17 @@ impl Attention {
 impl Sizes {
     fn check(&self, causal: bool) -> Result<(), AttentionError> {
         let Self { heads, kv_heads, queries, keys, columns } = *self;
-        match () {
-            () if columns > D_MAX => Err(AttentionError::Columns(columns)),
-            () if queries.max(keys) > L_MAX => Err(AttentionError::Length(queries.max(keys))),
-            () if heads % kv_heads != 0 => Err(AttentionError::Heads { heads, kv_heads }),
-            () if causal && queries > keys => Err(AttentionError::Causal { queries, keys }),
-            () => Ok(()),
+        if columns > D_MAX {
+            return Err(AttentionError::Columns(columns));
         }
+        let longest = queries.max(keys);
+        if longest > L_MAX {
+            return Err(AttentionError::Length(longest));
+        }
+        if heads % kv_heads != 0 {
+            return Err(AttentionError::Heads { heads, kv_heads });
+        }
+        if causal && queries > keys { Err(AttentionError::Causal { queries, keys }) } else { Ok(()) }
     }
 
     /// How many keys a query sees: the first ones, at least one.

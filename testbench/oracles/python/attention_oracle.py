@@ -5,9 +5,9 @@
 DIR holds one folder a case: case.json (bits, frac, p_bits, output_bits, output_frac, tile, causal), q.npy [H, Lq, d], k.npy
 and v.npy [Hkv, Lk, d], and o.npy, the result to judge. All arithmetic is in Python's integers, fractions and 60-digit
 decimals. Prints one JSON object a case, in the order of names: case, compared, differences, first (where they differ first),
-and the mean squared error and structural similarity (null for heads under 7 x 7 or constant ones) of o against attention of the same integers
-in double precision. Exit 0 when all cases were judged, whatever the verdicts; wrong input is exit 2; a missing package is
-exit 3 and named.
+mse and ssim, the mean squared error and structural similarity (null for heads under 7 x 7 or constant ones) of o against
+attention of the same integers in double precision. Exit 0 when all cases were judged, whatever the verdicts; wrong input is
+exit 2; a missing package is exit 3 and named.
 """
 
 import json

@@ -27,10 +27,9 @@ impl Scale {
             return Err(AttentionError::Columns(d));
         }
         let mult = |r: u32| nearest(LOG2_E_SQUARED, r, d as u128);
-        let fitting = (0..=R_MAX).rev().find_map(|r| u16::try_from(mult(r)).ok().map(|mult| (mult, r)));
-        // d = 1 has r = 3, and no larger d has a larger C for it.
-        let (mult, r) = fitting.unwrap_or_default();
-        Ok(Self { mult, shift: r + 2 * frac })
+        // No d needs less than r = 3, which d = 1 has.
+        let r = (3..=R_MAX).rev().find(|r| mult(*r) <= u16::MAX.into()).unwrap_or(3);
+        Ok(Self { mult: mult(r) as u16, shift: r + 2 * frac })
     }
 
     /// t of an exact product.
