@@ -4,6 +4,7 @@ mod boundary;
 mod common;
 pub mod compare;
 mod core;
+pub mod flash_attention;
 pub mod mixpe_gemm;
 pub mod pairwise;
 pub mod parts;
@@ -17,5 +18,5 @@ pub use crate::core::*;
 
 /// Every kind of core, in the order in which `bitlathe list` shows them.
 pub fn kinds() -> &'static [&'static dyn Kind] {
-    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer, &softmax::Softmax]
+    &[&ternary_gemm::TernaryGemm, &quantizer::Quantizer, &softmax::Softmax, &flash_attention::FlashAttention]
 }

@@ -26,16 +26,27 @@ pub enum Extent {
         /// Divisor, at least 1.
         by: u64,
     },
+    /// `ceil(product of some sizes / (another size * by))`.
+    Share {
+        /// Run-time sizes by name, at least one.
+        of: Vec<String>,
+        /// The run-time size that divides them.
+        among: String,
+        /// Divisor, at least 1.
+        by: u64,
+    },
 }
 
 impl Extent {
     /// The number under given sizes.
     pub fn value(&self, dims: &Dims) -> Result<u64, LayoutError> {
+        let size = |dim: &String| dims.get(dim).copied().ok_or_else(|| LayoutError::UnknownDim(dim.clone()));
         match self {
             Self::Const(n) => Ok(*n),
-            Self::CeilDiv { dim, by } => {
-                let d = dims.get(dim).ok_or_else(|| LayoutError::UnknownDim(dim.clone()))?;
-                Ok(d.div_ceil(*by))
+            Self::CeilDiv { dim, by } => Ok(size(dim)?.div_ceil(*by)),
+            Self::Share { of, among, by } => {
+                let product = of.iter().map(size).product::<Result<u64, _>>()?;
+                Ok(product.div_ceil((size(among)? * by).max(1)))
             }
         }
     }
@@ -46,6 +57,8 @@ impl Extent {
             Self::Const(n) => n.to_string(),
             Self::CeilDiv { dim, by: 1 } => dim.clone(),
             Self::CeilDiv { dim, by } => format!("ceil({dim} / {by})"),
+            Self::Share { of, among, by: 1 } => format!("{} / {among}", of.join("*")),
+            Self::Share { of, among, by } => format!("ceil({} / ({by}*{among}))", of.join("*")),
         }
     }
 }
@@ -92,6 +105,9 @@ pub struct Layout {
     pub code: String,
     /// One entry per tensor axis, outermost first.
     pub axes: Vec<Axis>,
+    /// Sizes of the axes where the walk takes the row-major tensor in another shape than its own; empty: its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shape: Vec<Extent>,
 }
 
 /// Where an element of a beat comes from or goes to.
@@ -131,6 +147,8 @@ impl Layout {
     pub fn walk(&self, dims: &Dims, shape: &[usize], mut visit: impl FnMut(u64, &[Slot])) -> Result<(), LayoutError> {
         let extents = self.loops.iter().map(|l| l.extent.value(dims)).collect::<Result<Vec<u64>, _>>()?;
         let lanes = self.lane_offsets();
+        let folded = self.shape.iter().map(|e| e.value(dims).map(|n| n as usize)).collect::<Result<Vec<_>, _>>()?;
+        let shape = if folded.is_empty() { shape } else { &folded };
         let mut slots = vec![Slot::Pad; lanes.len()];
         let beats: u64 = extents.iter().product();
         let mut counters = vec![0u64; extents.len()];

@@ -239,6 +239,10 @@ fn notes(stream: &Stream) -> Vec<String> {
     if !repeats.is_empty() {
         notes.push(format!("Each step of {} sends the same beats again.", repeats.join(" and ")));
     }
+    if !layout.shape.is_empty() {
+        let sizes: Vec<String> = layout.shape.iter().map(Extent::text).collect();
+        notes.push(format!("{} is read, row-major, as [{}].", stream.name, sizes.join(", ")));
+    }
     for axis in &layout.axes {
         if let Some(text) = overhang(layout, axis) {
             notes.push(text);

@@ -145,7 +145,7 @@ mod tests {
 
     fn stream(dir: Dir) -> Stream {
         let layout =
-            Layout { loops: vec![], lanes: vec![], group: 1, lane_bits: 8, code: "plain".into(), axes: vec![] };
+            Layout { loops: vec![], lanes: vec![], group: 1, lane_bits: 8, code: "plain".into(), axes: vec![], shape: vec![] };
         Stream { name: "s".into(), dir, layout, signed: true, last: true, doc: String::new() }
     }
 
