@@ -42,7 +42,8 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     // With the bit below it, which is its half.
     let halves = m.wire("halves", &concat(&[&before, &lit(0, bit())]).as_signed());
     let moved = m.wire("moved", &halves.shr(&held));
-    let kept = ck.delay("kept", &(moved.as_unsigned() & (!&first).repeat(&w + 1)), 1);
+    let kept = ck.reg("kept_q", uint(&w + 1));
+    kept.next(first.select(0, moved.as_unsigned()));
     // A one beside the half rounds.
     let scaled = m.wire("scaled", &concat(&[&product, &lit(1, uint(GUARD_BITS + 1))]).as_signed());
     let total = m.wire("total", &kept.wrapping_add(crate::parts::multiply_add::widened(&m, "scaled", &scaled, &w + 1)));

@@ -294,12 +294,13 @@ impl Control<'_> {
         let entered = |name: &str, value: Expr| ck.delay(name, &m.wire(name, &value), 1);
         let weigh = entered("weigh", (*self.b_go).clone());
         let load = entered("load", &*self.b_go & &self.place_first);
-        let fresh = entered("fresh", &*self.a_go & &self.place_first);
+        let anew = &*self.b_go | (&*self.a_go & &self.place_first);
+        let own = entered("own", !anew);
         let late = |name: &str, v: &Expr| later(name, v, cell::ROLE_DELAY);
-        let (fresh, pass) = (late("fresh", &fresh), late("pass", &weigh));
+        let (own, pass) = (late("own", &own), late("pass", &weigh));
 
         // Cycles since the last column of A entered, a bit a cycle.
-        let since = Dim::from(hw.probability_latency() + 1) + &self.n;
+        let since = Dim::from(hw.probability_latency()) + &self.n;
         let since_q = ck.reg("since_q", uint(&since)).reset_to(0);
         let moved = m.wire("since", &concat(&[&*since_q, &self.a_last]));
         m.allow(&moved, "UNUSEDSIGNAL", "the oldest bit leaves");
@@ -315,7 +316,16 @@ impl Control<'_> {
         let tile = held("tile_q", &self.a_last, &concat(&[&walk.marks.first, &walk.marks.slot]));
         let settling = held("settling_q", &close, &tile);
 
-        let (pick, counts) = self.pick(walk, &after(cell::LATENCY - 1));
+        m.comment("The sums of a row's cells, one after the other");
+        let cells = self.sequence("cell", &after(cell::LATENCY - 1));
+        let counts = self.counts(walk, &cells);
+        m.comment("The tile's sums of all rows");
+        let rows = self.sequence("row", &since_q.bit(&since - 1));
+        let settled = held("settled_q", &since_q.bit(&since - 1), &settling);
+        m.output("settle_o", &rows.active);
+        m.output("settle_pick_o", &rows.pick);
+        m.output("settle_first_o", &settled.bit(slot_bits));
+        m.output("settle_at_o", &concat(&[&m.wire("settle_slot", &settled.slice(0, slot_bits)), &rows.number]));
         let seen = later("seen", &counts, hw.logit_latency() + 1 - cell::LATENCY);
         let live = later("live", &counts, hw.probability_latency() - 1 - cell::LATENCY);
 
@@ -326,9 +336,9 @@ impl Control<'_> {
         let wave = Wave::new(hw).pack(m, "wave", |field| match field {
             "weigh" => weigh.clone(),
             "load" => load.clone(),
-            "fresh" => fresh.clone(),
+            "own" => own.clone(),
             "pass" => pass.clone(),
-            "pick" => pick.clone(),
+            "pick" => cells.pick.clone(),
             "open" => after(hw.logit_latency() + 1),
             "seen" => seen.clone(),
             "close" => close.clone(),
@@ -336,9 +346,6 @@ impl Control<'_> {
             "close_slot" => tile.slice(0, slot_bits),
             "live" => live.clone(),
             "take" => after(hw.probability_latency()),
-            "settle" => since_q.bit(Dim::from(hw.probability_latency()) + &self.n),
-            "settle_first" => settling.bit(slot_bits),
-            "settle_slot" => settling.slice(0, slot_bits),
             "out" => out.bit(0),
             "out_load" => out.bit(1),
             "out_first" => out.bit(2),
@@ -347,34 +354,46 @@ impl Control<'_> {
         m.output("control_o", &wave);
     }
 
-    /// Which cell's sum is complete, for each step of the choice, and whether its key counts. `begins` comes a cycle before the first.
-    fn pick(&self, walk: &Walk, begins: &Expr) -> (Expr, Expr) {
+    /// N steps from the cycle after `begins`.
+    fn sequence(&self, name: &str, begins: &Expr) -> Sequence {
         let (m, ck, low) = (&self.m, &self.ck, clog2(self.hw.n));
-        let j = ck.reg("j_q", uint(low));
-        m.describe(&j, "cell of a row whose sum is complete");
-        j.next(begins.select(0, j.wrapping_add(1)));
-        let picking = ck.reg("picking_q", bit()).reset_to(0);
-        picking.next(begins | (&*picking & !&m.wire("all_picked", &j.all())));
-        let whole = ck.reg("whole_q", bit());
-        whole.next_when(&self.a_last, &walk.whole);
-        let keys = ck.reg("keys_q", uint(low));
-        keys.next_when(&self.a_last, &walk.keys);
-        let counts = m.wire("counts", &(&*picking & (&*whole | j.lt(&*keys))));
+        let number = ck.reg(&format!("{name}_q"), uint(low));
+        number.next(begins.select(0, number.wrapping_add(1)));
+        let active = ck.reg(&format!("{name}_active_q"), bit()).reset_to(0);
+        active.next(begins | (&*active & !&m.wire(&format!("{name}_last"), &number.all())));
         let mut parts = vec![];
-        let mut at = 0;
-        let mut step = 0;
-        while at < PICK_BITS {
+        for (step, at) in (0..PICK_BITS).step_by(2).enumerate() {
             let bits = (low - at).clamp(0, 2);
-            let own = if bits > 0 { j.slice(at, bits) } else { lit(0, uint(2)) };
+            if bits == 0 {
+                parts.push(lit(0, uint(2)));
+                continue;
+            }
+            let own = number.slice(at, bits);
             let own = if bits == 1 { concat(&[&lit(0, bit()), &own]) } else { own };
-            let own = m.wire(&format!("pick_{step}"), &own);
-            parts.push(if bits > 0 { ck.delay(&format!("pick_{step}"), &own, step) } else { own });
-            at += 2;
-            step += 1;
+            let name = format!("{name}_step_{step}");
+            parts.push(ck.delay(&name, &m.wire(&name, &own), step as u32));
         }
         let parts: Vec<&Expr> = parts.iter().rev().collect();
-        (m.wire("pick", &concat(&parts)), counts)
+        let pick = m.wire(&format!("{name}_pick"), &concat(&parts));
+        Sequence { number: (*number).clone(), active: (*active).clone(), pick }
     }
+
+    /// Whether the key of a cell is one.
+    fn counts(&self, walk: &Walk, cells: &Sequence) -> Expr {
+        let (m, ck) = (&self.m, &self.ck);
+        let whole = ck.reg("whole_q", bit());
+        whole.next_when(&self.a_last, &walk.whole);
+        let keys = ck.reg("keys_q", uint(walk.keys.width()));
+        keys.next_when(&self.a_last, &walk.keys);
+        m.wire("counts", &(&cells.active & (&*whole | cells.number.lt(&*keys))))
+    }
+}
+
+/// A number that counts to N, and the choices that it makes, each step a cycle later.
+struct Sequence {
+    number: Expr,
+    active: Expr,
+    pick: Expr,
 }
 
 /// When the next A may end, and when a B may begin that follows no A.

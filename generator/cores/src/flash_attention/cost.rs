@@ -5,7 +5,7 @@ use bitlathe_spec::{Family, Register};
 use super::array::cell;
 use super::hardware::Hardware;
 use super::rtl::BLOCK_FROM;
-use super::{control, output, row};
+use super::{control, output, row, sums};
 use crate::parts::delay_line::delay_cost;
 use crate::parts::memory::{block_memory, lut_memory, select_lut};
 use crate::parts::register_file::register_file_cost;
@@ -23,6 +23,7 @@ pub fn parts(hw: &Hardware, registers: &[Register], family: Family) -> Vec<PartC
         entry("columns", 1, columns(hw, family)),
         entry("cell", hw.n * hw.n, cell::cost(hw, family)),
         entry("row", hw.n, row::cost(hw, family)),
+        entry("sums", 1, sums::cost(hw, family)),
         entry("output", 1, output::cost(hw, family)),
     ]
 }

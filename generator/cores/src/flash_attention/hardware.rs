@@ -75,6 +75,11 @@ impl Hardware {
         self.p_bits + self.bits + clog2(self.n)
     }
 
+    /// Bits of a tile's sum of probabilities.
+    pub fn tile_bits(&self) -> i64 {
+        self.p_bits + clog2(self.n)
+    }
+
     /// Bits of a cell's sum: those of its block, or of the widest sum.
     pub fn cell_bits(&self) -> i64 {
         if self.cell_implementation == 0 { self.score_bits.max(self.product_bits()) } else { cell::BLOCK_BITS }
@@ -108,6 +113,11 @@ impl Hardware {
     /// Bits of the address of O.
     pub fn address_bits(&self) -> i64 {
         self.slot_bits() + self.place_bits()
+    }
+
+    /// Bits of the address of l: block and row.
+    pub fn sum_address_bits(&self) -> i64 {
+        self.slot_bits() + clog2(self.n)
     }
 
     /// Cycles from the last q and k of column 0 to the logit of key 0.

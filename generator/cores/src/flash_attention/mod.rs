@@ -18,6 +18,7 @@ mod row;
 mod rtl;
 mod schedule;
 mod stimulus;
+mod sums;
 mod wave;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
 use super::hardware::{Hardware, PARTS};
@@ -90,21 +90,28 @@ impl Output<'_> {
         let (done, job_done) = (m.input("done_i", bit()), m.input("job_done_i", bit()));
         let columns = m.input("columns_i", uint(hw.column_bits()));
         m.comment("Reciprocals");
+        let lane_bits = clog2(hw.output_lanes()).max(1);
         let feeds = m.wire_later("feeds", bit());
-        let feed = self.place("feed", &feeds);
-        let fed = m.wire("fed", &(&*feeds & &feed.part_last));
+        let lane = self.ck.reg("feed_lane_q", uint(lane_bits)).reset_to(0);
+        let lane_last = m.wire("feed_lane_last", &lane.eq_to(hw.output_lanes() - 1));
+        lane.next_when(&feeds, lane_last.select(0, lane.wrapping_add(1)));
+        let feed = self.place("feed", &m.wire("feeds_last", &(&*feeds & &lane_last)));
+        let fed = m.wire("fed", &(&*feeds & &lane_last & &feed.part_last));
         let (waiting, _) = self.blocks("fed", &done, &always, &fed);
         let scale_room = m.wire_later("scale_room", uint(&self.lanes));
-        m.allow(&scale_room, "UNUSEDSIGNAL", "all lanes go alike");
-        feeds.drive(&waiting & scale_room.bit(0));
-        m.output("l_slot_o", &feed.slot);
-        let l = m.input("l_i", uint(PARTS * &self.lanes * hw.sum_bits));
-        let sums = m.wire("sums", &l.lane_at(&feed.part, &self.lanes * hw.sum_bits));
+        feeds.drive(&waiting & scale_room.lane_at(&lane, 1));
+        let at = if hw.output_lanes() > 1 {
+            concat(&[&feed.slot, &feed.part, &*lane])
+        } else {
+            concat(&[&feed.slot, &feed.part])
+        };
+        m.output("l_at_o", &at);
+        let l = m.input("l_i", uint(hw.sum_bits));
 
         m.comment("Columns");
         let en = m.wire_later("en", bit());
         let offered = m.wire_later("scale_offered", uint(&self.lanes));
-        m.allow(&offered, "UNUSEDSIGNAL", "all lanes go alike");
+        m.allow(&offered, "UNUSEDSIGNAL", "the last lane is the last to be there");
         let busy = self.ck.reg("busy_q", bit()).reset_to(0);
         let place = self.ck.reg("place_q", uint(hw.place_bits()));
         let end = m.wire("last_place", &columns.wrapping_sub(1));
@@ -113,7 +120,7 @@ impl Output<'_> {
         // While backpressure holds the lanes, divisions go on: a scale waits until the one before has passed.
         let start = m.wire_later("start", bit());
         let passing = self.passing(&en, &start);
-        start.drive(offered.bit(0) & &*en & (!&*busy | &last) & !passing.any());
+        start.drive(offered.bit(&self.lanes - 1) & &*en & (!&*busy | &last) & !passing.any());
         busy.next_when(&en, &*start | (&*busy & !&last));
         place.next_when(&en, start.select(0, place.wrapping_add(1)));
         let leaves = m.wire("leaves", &(&last & &*en));
@@ -134,17 +141,19 @@ impl Output<'_> {
         let taps: Vec<&Expr> = taps.iter().chain([&*start]).collect();
         let starts = m.wire("starts", &concat(&taps));
         let y = m.wire_later("o_lanes", uint(&self.lanes * hw.out_bits));
-        let lane = lane(hw);
+        let unit = self::lane(hw);
         m.generate_for("g_lane", &self.lanes, |i| {
-            m.instance("u_lane", &lane)
+            let number = m.constant("LANE", i, lane_bits);
+            let own = m.wire("own", &(&waiting & lane.eq_to(&number)));
+            m.instance("u_lane", &unit)
                 .param("L_W", hw.sum_bits)
                 .param("O_W", hw.weighted_bits)
                 .param("IMPL", &self.imp)
                 .clock(&self.ck)
                 .input("en_i", &en)
-                .input("l_valid_i", &waiting)
+                .input("l_valid_i", &own)
                 .output_part("l_ready_o", &scale_room, i, 1)
-                .input("l_i", &sums.lane(i, &Dim::from(hw.sum_bits)))
+                .input("l_i", &l)
                 .output_part("scale_valid_o", &offered, i, 1)
                 .input("starts_i", &starts)
                 .input("word_i", &word.lane(i, &Dim::from(hw.weighted_bits)))
@@ -160,7 +169,7 @@ impl Output<'_> {
     /// Walks over slots, four quarters each.
     fn place(&self, name: &str, moves: &Expr) -> Place {
         let m = &self.m;
-        let part = self.ck.reg(&format!("{name}_part_q"), uint(bitlathe_hdl::clog2(PARTS))).reset_to(0);
+        let part = self.ck.reg(&format!("{name}_part_q"), uint(clog2(PARTS))).reset_to(0);
         part.next_when(moves, part.wrapping_add(1));
         let part_last = m.wire(&format!("{name}_part_last"), &part.all());
         let slot = self.ck.reg(&format!("{name}_slot_q"), uint(self.hw.slot_bits())).reset_to(0);
@@ -350,7 +359,7 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     let mut lane = normalise::cost(l, hw.most_zeros(), family);
     lane += divider::cost(l, RECIPROCAL_BITS, family);
     lane += Cost::logic(0.0, (l + 2 * scaler.zeros_bits()) as f64);
-    lane += Cost::logic((w + l) as f64, 2.0 * w as f64);
+    lane += Cost::logic(w as f64, 2.0 * w as f64);
     lane += Cost::logic(w as f64 * (scaler.zeros_bits() as f64 / 2.0).ceil(), 0.0);
     let count = limbs(w);
     for n in 0..count {

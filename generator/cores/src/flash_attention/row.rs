@@ -1,12 +1,12 @@
-//! A row of the array with all that belongs to its query: cells, logits, maximum, probabilities, l and O.
+//! A row of the array with all that belongs to its query: cells, logits, maximum, probabilities, O.
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, RamStyle, Unit, Wire, bit, clog2, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, RamStyle, Unit, Wire, bit, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
 use super::array::{cell, select};
-use super::hardware::{DROP_BITS, GUARD_BITS, Hardware, LOGIT_BITS};
+use super::hardware::{DROP_BITS, Hardware, LOGIT_BITS};
 use super::wave::Wave;
 use super::{accumulate, logit, probability};
 use crate::Cost;
@@ -31,9 +31,9 @@ struct Row<'a> {
 pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let m = Module::new("attention_row");
     m.doc(
-        "One row of the array and its query: N cells, the logits of their sums, the running maximum in octaves, probabilities, l and O.\n\
-         Everything follows control_i, which comes one row later a cycle later; there is no enable. The second read ports of l and O serve\n\
-         the output.",
+        "One row of the array and its query: N cells, the logits of their sums, the running maximum in octaves, probabilities, O.\n\
+         Everything follows control_i, which comes one row later a cycle later; there is no enable. The second read port of O serves the\n\
+         output. tile_o is the sum of a tile's probabilities, drop_o the octaves by which the maximum grew.",
     );
     let n = m.param("N", hw.n, 4..=32, "cells of a row");
     let imp = impl_param(&m, hw.implementation);
@@ -95,8 +95,8 @@ impl Row<'_> {
         let q = m.input("q_i", uint(&w));
         let kv = m.input("kv_i", uint(&self.n * &w));
         let q = self.along("q", &q);
-        let [weigh, load, fresh, pass, take] =
-            ["weigh", "load", "fresh", "pass", "take"].map(|name| self.along(name, &self.at(name)));
+        let [weigh, load, own, pass, take] =
+            ["weigh", "load", "own", "pass", "take"].map(|name| self.along(name, &self.at(name)));
         let sums = m.wire_later("sums", uint(&self.n * &sw));
         let passed = m.wire_later("passed", uint(&self.n * &sw));
         let before = m.wire("preceding", &concat(&[&*passed, &lit(0, uint(&sw))]));
@@ -116,7 +116,7 @@ impl Row<'_> {
                 .input("take_i", &take.bit(i))
                 .input("weigh_i", &weigh.bit(i))
                 .input("load_i", &load.bit(i))
-                .input("fresh_i", &fresh.bit(i))
+                .input("own_i", &own.bit(i))
                 .input("pass_i", &pass.bit(i))
                 .input("before_i", &before.lane(i, &sw))
                 .output_lane("sum_o", &sums, i, &sw)
@@ -142,13 +142,14 @@ impl Row<'_> {
             .input("values_i", &scores)
             .output("value_o", &score)
             .done();
+        let score = m.wire("score_signed", &score.as_signed());
         let t = m.wire_later("t", sint(hw.logit_bits()));
         m.instance("u_logit", &logit::unit(hw))
             .param("S_W", &sw)
             .param("T_W", hw.logit_bits())
             .param("IMPL", &self.imp)
             .clock(&self.ck)
-            .input("s_i", &score.as_signed())
+            .input("s_i", &score)
             .input("mult_i", &m.input("mult_i", uint(logit::MULT_BITS)))
             .input("shift_i", &m.input("shift_i", uint(hw.shift_bits())))
             .input("half_i", &m.input("half_i", uint(hw.half_bits())))
@@ -165,7 +166,7 @@ impl Row<'_> {
         let above = m.wire("above", &t.slice(0, LOGIT_BITS).any());
         let raised = whole.wrapping_add(concat(&[&lit(0, uint(w - 1)), &above]));
         let octave = ck.delay("octave", &m.wire("octave", &raised.as_signed()), 1);
-        let own = ck.reg("own_q", sint(w));
+        let own = ck.reg("tile_max_q", sint(w));
         let least = lit(-1 << (w - 1), sint(w));
         let kept = m.wire("kept", &self.at("open").select(&least, &*own));
         let takes = m.wire("takes", &(self.at("seen") & octave.gt(&kept)));
@@ -189,32 +190,23 @@ impl Row<'_> {
         ((*max).clone(), (*drop).clone())
     }
 
-    /// l of each block: half-up(l / 2^drop) + the tile's sum.
+    /// The tile's sum, complete N cycles after the first probability.
     fn sum(&self, p: &Wire, drop: &Expr) {
         let (m, ck, hw) = (&self.m, &self.ck, self.hw);
         m.comment("Sum of probabilities");
-        let tile_w = hw.p_bits + &self.n.clog2();
-        let tile = ck.reg("tile_q", uint(&tile_w));
-        let so_far = m.wire("so_far", &(&*tile & (!self.at("take")).repeat(&tile_w)));
+        let width = hw.p_bits + &self.n.clog2();
+        let tile = ck.reg("tile_q", uint(&width));
+        let so_far = m.wire("so_far", &(&*tile & (!self.at("take")).repeat(&width)));
         tile.next(so_far.wrapping_add(concat(&[&lit(0, uint(self.n.clog2())), &**p])));
-        let (slot, w) = (self.at("settle_slot"), hw.sum_bits);
-        let sums = m.memory("l", w, 1i64 << hw.slot_bits(), RamStyle::Distributed, "l of each block");
-        let before = m.wire("l_before", &concat(&[&sums.read(&slot), &lit(0, bit())]));
-        let moved = m.wire("l_moved", &before.shr(drop));
-        let kept = ck.delay("l_kept", &self.at("settle_first").select(0, &moved), 1);
-        let [settle, slot] = [("settle", &self.at("settle")), ("slot", &slot)].map(|(name, v)| ck.delay(name, v, 1));
-        // The lowest bit of what is kept is its half; a one beside it rounds.
-        let more = concat(&[&lit(0, uint(w - GUARD_BITS - &tile_w)), &*tile, &lit(1, uint(GUARD_BITS + 1))]);
-        let total = m.wire("l_total", &kept.wrapping_add(&more));
-        m.allow(&total, "UNUSEDSIGNAL", "the half is cut");
-        sums.write(ck, &settle, &slot, &total.slice(1, w));
-        m.output("l_o", &sums.read(&m.input("l_slot_i", uint(hw.slot_bits()))));
+        m.output("tile_o", &tile);
+        m.output("drop_o", drop);
     }
 
     fn weighted(&self, sums: &Wire, drop: &Expr) {
         let (m, hw) = (&self.m, self.hw);
         m.comment("Weighted values");
-        let product = m.wire("product", &sums.slice((&self.n - 1) * hw.cell_bits(), hw.product_bits()));
+        let product = sums.slice((&self.n - 1) * hw.cell_bits(), hw.product_bits());
+        let product = m.wire("product", &product.as_signed());
         let word = m.output_wire("o_o", uint(hw.weighted_bits));
         m.instance("u_accumulate", &accumulate::unit(hw))
             .param("O_W", hw.weighted_bits)
@@ -226,7 +218,7 @@ impl Row<'_> {
             .input("first_i", &self.at("out_first"))
             .input("at_i", &self.at("out_at"))
             .input("drop_i", drop)
-            .input("product_i", &product.as_signed())
+            .input("product_i", &product)
             .input("read_i", &m.input("o_read_i", bit()))
             .input("read_at_i", &m.input("o_at_i", uint(hw.address_bits())))
             .output("word_o", &word)
@@ -245,10 +237,8 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     cost += delay_cost(family, hw.logit_bits(), n + 2, false);
     cost += Cost::logic(hw.logit_bits() as f64, hw.logit_bits() as f64);
     cost += probability::cost(hw, family);
-    let tile = hw.p_bits + clog2(n);
+    let tile = hw.tile_bits();
     cost += Cost::logic(adder_lut(family, tile), tile as f64);
-    cost += lut_memory(family, 2, hw.sum_bits, 1 << hw.slot_bits());
-    cost += Cost::logic(accumulate::shift_lut(hw.sum_bits) + hw.sum_bits as f64, hw.sum_bits as f64 + 3.0);
     cost += accumulate::cost(hw, family);
     // q and control pass along the row, k, v and control to the next.
     let passed = (n - 1) * (hw.bits + 5) + n * hw.bits + Wave::new(hw).bits();

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, RamStyle, Unit, Wire, bit, check, concat, lit, uint};
 use bitlathe_spec::Interface;
 
-use super::hardware::{Hardware, PARTS};
+use super::array::select::PICK_BITS;
+use super::hardware::{DROP_BITS, Hardware, PARTS};
 use super::wave::Wave;
-use super::{control, logit, output, row};
+use super::{control, logit, output, row, sums};
 use crate::parts::carry::impl_param;
 use crate::parts::delay_line::delay_line;
 use crate::parts::register_file::connect;
@@ -39,6 +40,8 @@ struct Enters {
     q_read_at: Expr,
     done: Expr,
     job_done: Expr,
+    /// The sums of a tile: valid, first, address, choice of the row.
+    settle: [Expr; 4],
     /// With resident blocks: whether k and v come by the stream, and the column.
     kept: Option<[Expr; 3]>,
 }
@@ -83,11 +86,12 @@ impl<'a> Top<'a> {
         let kv = self.keys_and_values(&c, &k.data, &v.data);
         let (q, kv) = (self.skewed("q", &q), self.skewed("kv", &kv));
         let reads = Reads {
-            l_slot: self.wire("l_slot", hw.slot_bits()),
+            l_at: self.wire("l_at", hw.sum_address_bits()),
             o_read: self.wire("o_read", 1),
             o_at: self.wire("o_at", hw.address_bits()),
         };
-        let (l, o) = self.rows(&c.wave, &q, &kv, &reads);
+        let (tiles, drops, o) = self.rows(&c.wave, &q, &kv, &reads);
+        let l = self.sums(&c, &tiles, &drops, &reads);
         self.output(&c, &reads, &drained, &l, &o);
         self.m.finish()
     }
@@ -101,6 +105,7 @@ impl<'a> Top<'a> {
         let (q_write, q_write_at, q_read_at) =
             (out("q_write", 1), out("q_write_at", hw.address_bits()), out("q_read_at", hw.address_bits()));
         let (done, job_done) = (out("block_done", 1), out("job_done", 1));
+        let settle = [out("settle", 1), out("settle_first", 1), out("settle_at", hw.sum_address_bits()), out("settle_pick", PICK_BITS)];
         let kept = (hw.resident > 1)
             .then(|| [out("k_streamed", 1), out("v_streamed", 1), out("place", hw.place_bits())]);
         let mut i = m.instance("u_control", &control::unit(hw)).param("N", &self.n).clock(&self.ck);
@@ -115,6 +120,9 @@ impl<'a> Top<'a> {
                 i = i.output(name, wire);
             }
         }
+        for (name, wire) in ["settle_o", "settle_first_o", "settle_at_o", "settle_pick_o"].into_iter().zip(&settle) {
+            i = i.output(name, wire);
+        }
         i.output("a_o", &a)
             .output("b_o", &b)
             .output("q_write_o", &q_write)
@@ -127,8 +135,8 @@ impl<'a> Top<'a> {
             .done();
         let [a, b, wave, q_write, q_write_at, q_read_at, done, job_done] =
             [a, b, wave, q_write, q_write_at, q_read_at, done, job_done].map(|w| (*w).clone());
-        let kept = kept.map(|k| k.map(|w| (*w).clone()));
-        Enters { a, b, wave, q_write, q_write_at, q_read_at, done, job_done, kept }
+        let (kept, settle) = (kept.map(|k| k.map(|w| (*w).clone())), settle.map(|w| (*w).clone()));
+        Enters { a, b, wave, q_write, q_write_at, q_read_at, done, job_done, settle, kept }
     }
 
     /// The column of k or v that enters the array, zeros where none does.
@@ -187,15 +195,16 @@ impl<'a> Top<'a> {
         all
     }
 
-    /// l and O of all rows, as the output reads them.
-    fn rows(&self, wave: &Expr, q: &Wire, kv: &Wire, reads: &Reads) -> (Wire, Wire) {
+    /// Sums of a tile's probabilities, what l and O drop, and O as the output reads it.
+    fn rows(&self, wave: &Expr, q: &Wire, kv: &Wire, reads: &Reads) -> (Wire, Wire, Wire) {
         let (m, hw, n) = (&self.m, self.hw, &self.n);
         let (mult, shift, half) = self.scale();
         m.comment("Rows");
         let wave = self.down("wave", wave);
         let kv = self.down("kv", kv);
-        let (lw, ow) = (Dim::from(hw.sum_bits), Dim::from(hw.weighted_bits));
-        let (l, o) = (self.wire("l", n * &lw), self.wire("o", n * &ow));
+        let (tw, ow) = (Dim::from(hw.tile_bits()), Dim::from(hw.weighted_bits));
+        let (tiles, o) = (self.wire("tiles", n * &tw), self.wire("o", n * &ow));
+        let drops = self.wire("drops", n * DROP_BITS);
         let unit = row::unit(hw);
         let bits = Dim::from(Wave::new(hw).bits());
         m.generate_for("g_row", n, |i| {
@@ -209,14 +218,32 @@ impl<'a> Top<'a> {
                 .input("mult_i", &mult)
                 .input("shift_i", &shift)
                 .input("half_i", &half)
-                .input("l_slot_i", &reads.l_slot)
                 .input("o_read_i", &reads.o_read)
                 .input("o_at_i", &reads.o_at)
-                .output_lane("l_o", &l, i, &lw)
+                .output_lane("tile_o", &tiles, i, &tw)
+                .output_lane("drop_o", &drops, i, &DROP_BITS.into())
                 .output_lane("o_o", &o, i, &ow)
                 .done();
         });
-        (l, o)
+        (tiles, drops, o)
+    }
+
+    /// l as the output reads it.
+    fn sums(&self, c: &Enters, tiles: &Wire, drops: &Wire, reads: &Reads) -> Wire {
+        let (m, hw) = (&self.m, self.hw);
+        let l = self.wire("l", hw.sum_bits);
+        let mut i = m
+            .instance("u_sums", &sums::unit(hw))
+            .param("N", &self.n)
+            .param("TILE_W", hw.tile_bits())
+            .param("L_W", hw.sum_bits)
+            .param("A_W", hw.sum_address_bits())
+            .clock(&self.ck);
+        for (name, value) in ["valid_i", "first_i", "at_i", "pick_i"].into_iter().zip(&c.settle) {
+            i = i.input(name, value);
+        }
+        i.input("tiles_i", tiles).input("drops_i", drops).input("read_at_i", &reads.l_at).output("l_o", &l).done();
+        l
     }
 
     /// C, r and 2^(r - 1) of the number of columns.
@@ -246,7 +273,7 @@ impl<'a> Top<'a> {
             .input("done_i", &c.done)
             .input("job_done_i", &c.job_done)
             .input("columns_i", &self.field("columns"))
-            .output("l_slot_o", &reads.l_slot)
+            .output("l_at_o", &reads.l_at)
             .input("l_i", l)
             .output("o_read_o", &reads.o_read)
             .output("o_at_o", &reads.o_at)
@@ -264,7 +291,7 @@ impl<'a> Top<'a> {
 
 /// What the output reads of the rows.
 struct Reads {
-    l_slot: Wire,
+    l_at: Wire,
     o_read: Wire,
     o_at: Wire,
 }

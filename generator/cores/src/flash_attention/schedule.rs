@@ -54,8 +54,9 @@ struct Machine<'a> {
     q_used: usize,
     /// When blocks that have begun gave back their slot; the first are those before the job.
     slots: VecDeque<i64>,
-    /// The last quarter that left: when its sum was divided, and when it began.
-    divided: i64,
+    /// The last sum that was read; the last division of each lane; the beginning of the last quarter.
+    fed: i64,
+    lanes: Vec<i64>,
     began: i64,
     older: Option<Tile>,
     newer: Option<Tile>,
@@ -77,7 +78,8 @@ pub fn beats(hw: &Hardware, sizes: Sizes) -> Beats {
         q_left: slots(),
         q_used: 0,
         slots: slots(),
-        divided: AGO,
+        fed: AGO,
+        lanes: vec![AGO; hw.output_lanes() as usize],
         began: AGO,
         older: None,
         newer: None,
@@ -166,10 +168,13 @@ impl Machine<'_> {
     fn leave(&mut self, entered: i64) {
         let there = entered + 1 + self.hw.block_latency() + fifo::LATENCY;
         for _ in 0..PARTS {
-            // A sum waits, normalised, for the divider, which is free once its quotient was taken over.
-            let normal = there.max(self.divided);
-            self.divided = (normal + 1).max(self.began + 1);
-            let offered = self.divided + output::division();
+            let mut offered = AGO;
+            for lane in &mut self.lanes {
+                // l is read for one lane a cycle. It waits, normalised, for the divider, which is free once its quotient was taken over.
+                self.fed = there.max(self.fed + 1).max(*lane);
+                *lane = (self.fed + 1).max(self.began + 1);
+                offered = *lane + output::division();
+            }
             self.began = offered.max(self.began + self.columns);
             self.beats.o.push(self.began + 1 + self.hw.output_latency());
         }

@@ -16,8 +16,8 @@ impl Wave {
             // With a column: p is a factor, p of the next tile comes into use.
             ("weigh", 1),
             ("load", 1),
-            // Two cycles later: the sums begin anew, or pass to the next cell.
-            ("fresh", 1),
+            // Two cycles later: sums grow in their cells, or pass to the next; neither: they begin anew.
+            ("own", 1),
             ("pass", 1),
             // After the last column of q and k: which cell's sum is complete.
             ("pick", PICK_BITS),
@@ -31,10 +31,6 @@ impl Wave {
             // One cycle before a probability: it counts. With the first probability.
             ("live", 1),
             ("take", 1),
-            // The sum of a tile's probabilities is complete.
-            ("settle", 1),
-            ("settle_first", 1),
-            ("settle_slot", slot),
             // Two cycles before a row's sum of products: address of O, whether it is the tile's or the block's first.
             ("out", 1),
             ("out_load", 1),

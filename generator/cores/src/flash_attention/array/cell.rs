@@ -33,7 +33,7 @@ struct Cell {
     load: Expr,
     weigh: Expr,
     /// Roles of the sum.
-    fresh: Expr,
+    own: Expr,
     pass: Expr,
     /// Whether there is a cell before it, a constant.
     chained: Expr,
@@ -48,8 +48,8 @@ pub fn unit(hw: &Hardware, chained: bool) -> Rc<Unit> {
     let m = Module::new("attention_cell");
     m.doc(
         "Cell of two roles, no enable: sum = q * k + sum, or sum = p * v + the sum of the cell before.\n\
-         weigh_i comes with the operands and chooses p; fresh_i and pass_i come two cycles later: start from 0, take the sum of the cell\n\
-         before. take_i keeps the next p, load_i brings it into use for the v of the same cycle. sum_o follows by four cycles.",
+         weigh_i comes with the operands and chooses p; own_i and pass_i come two cycles later and choose the sum, none for 0.\n\
+         take_i keeps the next p, load_i brings it into use for the v of the same cycle. sum_o follows by four cycles.",
     );
     let w = m.param("IN_W", hw.bits, 8..=16, "bits of q, k and v");
     let pw = m.param("P_W", hw.p_bits, 8..=16, "bits of a probability");
@@ -59,7 +59,7 @@ pub fn unit(hw: &Hardware, chained: bool) -> Rc<Unit> {
     let ck = m.clock();
     let (q, kv) = (m.input("q_i", sint(&w)), m.input("kv_i", sint(&w)));
     let (p, take) = (m.input("p_i", uint(&pw)), m.input("take_i", bit()));
-    let [weigh, load, fresh, pass] = ["weigh_i", "load_i", "fresh_i", "pass_i"].map(|n| m.input(n, bit()));
+    let [weigh, load, own, pass] = ["weigh_i", "load_i", "own_i", "pass_i"].map(|n| m.input(n, bit()));
     let before = m.input("before_i", uint(&sw));
     let (sum, passed) = (m.output_wire("sum_o", uint(&sw)), m.output_wire("pass_o", uint(&sw)));
     m.describe(&before, "pass_o of the cell before");
@@ -68,7 +68,7 @@ pub fn unit(hw: &Hardware, chained: bool) -> Rc<Unit> {
     next.next_when(&take, &p);
     let p = (*next).clone();
     let chained = m.constant("BEFORE", chained, 1);
-    let cell = Cell { m: m.clone(), ck, q, p, kv, load, weigh, fresh, pass, chained, before, sum, passed };
+    let cell = Cell { m: m.clone(), ck, q, p, kv, load, weigh, own, pass, chained, before, sum, passed };
     m.generate_if(imp.eq_to(0), ["g_behavioural", "g_vendor"], || cell.behaviour(&sw), || cell.vendor(&imp));
     m.finish()
 }
@@ -86,11 +86,10 @@ impl Cell {
         let factor = ck.delay("factor", &m.wire("chosen", &weigh.select(&positive, &q).as_signed()), 1);
         let kv = ck.delay("kv", &self.kv, 2);
         let product = ck.delay("product", &factor.mul(&kv), 1);
-        let (fresh, pass) = (ck.delay("fresh", &self.fresh, 1), ck.delay("pass", &self.pass, 1));
+        let (own, pass) = (ck.delay("own", &self.own, 1), ck.delay("pass", &self.pass, 1));
         let sum = ck.reg("sum_q", uint(sw));
         let before = m.wire("preceding", &(&self.before & self.chained.repeat(sw)));
-        let own = m.wire("own", &(&*sum & (!&fresh).repeat(sw)));
-        let base = m.wire("base", &pass.select(&before, &own));
+        let base = m.wire("base", &(&before & pass.repeat(sw) | &*sum & own.repeat(sw)));
         sum.next(base.wrapping_add(widened(m, "product", &product, sw)));
         self.sum.drive(&*sum);
         self.passed.drive(&*sum);
@@ -101,8 +100,7 @@ impl Cell {
         // A is gated away and D let through, or the other way round.
         let inmode = m.wire("inmode", &concat(&[&lit(0, uint(2)), &self.weigh, &self.weigh, &lit(0, bit())]));
         // X and Y are the product. Z is the block's own sum, or that of the block before, or zero.
-        let own = !(&self.pass | &self.fresh);
-        let z = m.wire("z", &concat(&[&lit(0, bit()), &own, &(&self.pass & &self.chained)]));
+        let z = m.wire("z", &concat(&[&lit(0, bit()), &self.own, &(&self.pass & &self.chained)]));
         let opmode = m.wire("opmode", &concat(&[&z, &lit(0b0101, uint(4))]));
         let [a, b] = [("a", &self.q, 30), ("b", &self.kv, 18)].map(|(name, v, bits)| widened(m, name, v, bits));
         let d = |bits: i64| concat(&[&lit(0, uint(bits - self.p.width())), &self.p]);
