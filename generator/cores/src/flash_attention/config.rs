@@ -202,8 +202,10 @@ impl Config {
     fn hardware(&self, target: &Target, model: &Attention) -> Result<Hardware, String> {
         let (d, l) = (self.shape.d_max as usize, self.shape.l_max as usize);
         let wrong = |e: bitlathe_golden::attention::AttentionError| e.to_string();
-        let octaves = signed_bits(model.octave_range(d).map_err(wrong)?);
-        let logits = signed_bits(model.logit_range(d).map_err(wrong)?);
+        // The hardware holds them negated.
+        let negated = |(low, high): (i64, i64)| signed_bits((-high, -low));
+        let octaves = negated(model.octave_range(d).map_err(wrong)?);
+        let logits = negated(model.logit_range(d).map_err(wrong)?);
         let (least_sum, most_sum) = model.sum_range(l).map_err(wrong)?;
         let (n, p_bits): (i64, i64) = (self.array.n.into(), self.softmax.p_bits.into());
         let tile_sum = p_bits + i64::from(self.array.n.ilog2()) + GUARD_BITS + 1;

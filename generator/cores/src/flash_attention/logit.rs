@@ -1,4 +1,6 @@
-//! Logits from exact products: t = half-up(S·C / 2^r).
+//! Logits from exact products, negated: -t = -half-up(S·C / 2^r) = floor((-S·C + 2^(r - 1) - 1) / 2^r).
+//!
+//! u = M·2^12 - t needs no subtraction of its lower bits, and ceil(t / 2^12) no addition.
 
 use std::rc::Rc;
 
@@ -61,7 +63,7 @@ impl Hardware {
 pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let m = Module::new("attention_logit");
     m.doc(&format!(
-        "t = half-up(S * mult / 2^r): r = shift_i + {}, half_i = 2^(r - 1). Latency {} cycles.",
+        "t_o = -half-up(S * C / 2^r): mult_i = 2^16 - C, r = shift_i + {}, half_i = 2^(r - 1) - 1. Latency {} cycles.",
         hw.shifts().0,
         latency(hw.score_bits)
     ));
@@ -73,7 +75,7 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let mult = m.input("mult_i", uint(MULT_BITS));
     let shift = m.input("shift_i", uint(hw.shift_bits()));
     let half = m.input("half_i", uint(hw.half_bits()));
-    let mult = m.wire("mult", &concat(&[&lit(0, bit()), &mult]).as_signed());
+    let mult = m.wire("mult", &concat(&[&lit(1, bit()), &mult]).as_signed());
     let p = Products { m: &m, ck: &ck, imp: &imp, hw };
     let product = if is_wide(hw.score_bits) { p.two(&s, &mult, &half) } else { p.one(&s, &mult, &half) };
     let (least, most) = hw.shifts();

@@ -63,8 +63,8 @@ impl Row<'_> {
         let t = m.wire("t_bits", &t.as_unsigned());
         // The maximum is known N + 1 cycles after the first logit, and a cycle later it is M.
         let waited = delayed(m, &self.ck, "t", &always, &t, &self.n + 2, false);
-        let top = m.wire("top", &concat(&[&octave, &lit(0, uint(LOGIT_BITS))]));
-        let u = self.ck.delay("u", &top.wrapping_sub(&waited), 1);
+        let octaves = m.wire("octaves", &waited.slice(LOGIT_BITS, hw.octave_bits).wrapping_sub(&octave));
+        let u = self.ck.delay("u", &concat(&[&octaves, &waited.slice(0, LOGIT_BITS)]), 1);
         m.instance("u_probability", &probability::unit(hw))
             .param("U_W", hw.logit_bits())
             .param("IMPL", &self.imp)
@@ -158,36 +158,33 @@ impl Row<'_> {
         (*t).clone()
     }
 
-    /// M of the block, and the octaves by which it grew with this tile.
+    /// -M of the block, and the octaves by which M grew with this tile. With -t in place of t, ceil(t / 2^12) is a cut of bits.
     fn maximum(&self, t: &Expr) -> (Expr, Expr) {
         let (m, ck, w) = (&self.m, &self.ck, self.hw.octave_bits);
-        m.comment("Maximum in octaves");
-        let whole = m.wire("whole", &t.slice(LOGIT_BITS, w));
-        let above = m.wire("above", &t.slice(0, LOGIT_BITS).any());
-        let raised = whole.wrapping_add(concat(&[&lit(0, uint(w - 1)), &above]));
-        let octave = ck.delay("octave", &m.wire("octave", &raised.as_signed()), 1);
-        let own = ck.reg("tile_max_q", sint(w));
-        let least = lit(-1 << (w - 1), sint(w));
-        let kept = m.wire("kept", &self.at("open").select(&least, &*own));
-        let takes = m.wire("takes", &(self.at("seen") & octave.gt(&kept)));
-        own.next(takes.select(&octave, &kept));
+        m.comment("Maximum in octaves, negated: the least");
+        let octave = ck.delay("octave", &m.wire("octave", &t.slice(LOGIT_BITS, w).as_signed()), 1);
+        let least = ck.reg("tile_least_q", sint(w));
+        let none = lit((1 << (w - 1)) - 1, sint(w));
+        let kept = m.wire("kept", &self.at("open").select(&none, &*least));
+        let takes = m.wire("takes", &(self.at("seen") & octave.lt(&kept)));
+        least.next(takes.select(&octave, &kept));
         let block = self.at("close_slot");
-        let maxima = m.memory("maxima", w, 1i64 << self.hw.slot_bits(), RamStyle::Distributed, "M of each block");
-        let before = m.wire("m_before", &maxima.read(&block).as_signed());
+        let all = m.memory("least", w, 1i64 << self.hw.slot_bits(), RamStyle::Distributed, "-M of each block");
+        let before = m.wire("m_before", &all.read(&block).as_signed());
         let first = self.at("close_first");
-        let grows = m.wire("grows", &own.gt(&before));
-        let now = m.wire("m_now", &(&first | &grows).select(&*own, &before).as_unsigned());
-        maxima.write(ck, &self.at("close"), &block, &now);
-        let max = ck.reg("m_q", uint(w));
-        max.next_when(&self.at("close"), &now);
-        let growth = own.as_unsigned().wrapping_sub(before.as_unsigned());
-        let padded = m.wire("growth", &concat(&[&lit(0, uint(DROP_BITS)), &growth]));
+        let falls = m.wire("falls", &least.lt(&before));
+        let now = m.wire("m_now", &(&first | &falls).select(&*least, &before).as_unsigned());
+        all.write(ck, &self.at("close"), &block, &now);
+        let least_q = ck.reg("m_q", uint(w));
+        least_q.next_when(&self.at("close"), &now);
+        let fall = before.as_unsigned().wrapping_sub(least.as_unsigned());
+        let padded = m.wire("fall", &concat(&[&lit(0, uint(DROP_BITS)), &fall]));
         let far = padded.slice(DROP_BITS, w).any();
         let octaves = padded.slice(0, DROP_BITS) | far.repeat(DROP_BITS);
         let drop = ck.reg("drop_q", uint(DROP_BITS));
         m.describe(&drop, "octaves by which M grew");
-        drop.next_when(&self.at("close"), (&first | !&grows).select(0, &octaves));
-        ((*max).clone(), (*drop).clone())
+        drop.next_when(&self.at("close"), (&first | !&falls).select(0, &octaves));
+        ((*least_q).clone(), (*drop).clone())
     }
 
     /// The tile's sum, complete N cycles after the first probability.
@@ -231,11 +228,11 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     let (n, w) = (hw.n, hw.octave_bits);
     let mut cost = select::cost(n, hw.score_bits, family);
     cost += logit::cost(hw, family);
-    // Octave, tile's maximum, M, growth.
-    cost += Cost::logic(3.0 + 5.5 * w as f64 + DROP_BITS as f64, (3 * w + DROP_BITS) as f64);
+    // Octave, tile's least, that of the block, its fall.
+    cost += Cost::logic(3.0 + 4.5 * w as f64 + DROP_BITS as f64, (3 * w + DROP_BITS) as f64);
     cost += lut_memory(family, 1, w, 1 << hw.slot_bits());
     cost += delay_cost(family, hw.logit_bits(), n + 2, false);
-    cost += Cost::logic(hw.logit_bits() as f64, hw.logit_bits() as f64);
+    cost += Cost::logic(w as f64, hw.logit_bits() as f64);
     cost += probability::cost(hw, family);
     let tile = hw.tile_bits();
     cost += Cost::logic(adder_lut(family, tile), tile as f64);

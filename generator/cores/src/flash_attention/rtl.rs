@@ -246,18 +246,18 @@ impl<'a> Top<'a> {
         l
     }
 
-    /// C, r and 2^(r - 1) of the number of columns.
+    /// 2^16 - C, r and 2^(r - 1) - 1 of the number of columns.
     fn scale(&self) -> (Expr, Expr, Expr) {
         let (m, hw, ck) = (&self.m, self.hw, &self.ck);
         m.comment("Scale of the logits");
         let (least, bits) = (hw.shifts().0, hw.shift_bits());
-        let word = |&(mult, shift): &(u64, i64)| mult | ((shift - least) as u64) << logit::MULT_BITS;
+        let word = |&(mult, shift): &(u64, i64)| ((1 << logit::MULT_BITS) - mult) | ((shift - least) as u64) << logit::MULT_BITS;
         let words: Vec<u64> = std::iter::once(0).chain(hw.scales.iter().map(word)).collect();
         let scale = m.rom("scale", &self.field("columns"), logit::MULT_BITS + bits, &words);
         let scale = ck.delay("scale", &scale, 1);
         let shift = m.wire("shift", &scale.slice(logit::MULT_BITS, bits));
-        let one = concat(&[&lit(0, uint(hw.half_bits() - least)), &lit(1, bit()), &lit(0, uint(least - 1))]);
-        let half = m.wire("half", &m.wire("first_half", &one).shl(&shift));
+        let ones = concat(&[&lit(1, bit()).repeat(hw.half_bits() - least + 1), &lit(0, uint(least - 1))]);
+        let half = m.wire("half", &!m.wire("above_half", &ones).shl(&shift));
         (scale.slice(0, logit::MULT_BITS), shift, ck.delay("half", &half, 1))
     }
 
