@@ -35,10 +35,24 @@ pub enum Extent {
         /// Divisor, at least 1.
         by: u64,
     },
+    /// Tiles of keys that a block of rows sees under a causal mask: row r of the walk is query r mod `queries`, which sees the keys up
+    /// to its own, counted from the last.
+    Causal {
+        /// The loop over blocks of rows, further out.
+        block: String,
+        /// Rows of a block.
+        rows: u64,
+        /// The run-time number of queries.
+        queries: String,
+        /// The run-time number of keys, no less.
+        keys: String,
+        /// Keys of a tile.
+        by: u64,
+    },
 }
 
 impl Extent {
-    /// The number under given sizes.
+    /// The number under given sizes; of tiles under a causal mask, the most.
     pub fn value(&self, dims: &Dims) -> Result<u64, LayoutError> {
         let size = |dim: &String| dims.get(dim).copied().ok_or_else(|| LayoutError::UnknownDim(dim.clone()));
         match self {
@@ -48,6 +62,26 @@ impl Extent {
                 let product = of.iter().map(size).product::<Result<u64, _>>()?;
                 Ok(product.div_ceil((size(among)? * by).max(1)))
             }
+            Self::Causal { keys, by, .. } => Ok(size(keys)?.div_ceil(*by)),
+        }
+    }
+
+    /// The number at a step of the loop that it depends on; the same everywhere for others.
+    fn at(&self, dims: &Dims, counter: impl Fn(&str) -> u64) -> Result<u64, LayoutError> {
+        let Self::Causal { block, rows, queries, keys, by } = self else { return self.value(dims) };
+        let size = |dim: &String| dims.get(dim).copied().ok_or_else(|| LayoutError::UnknownDim(dim.clone()));
+        let (queries, keys) = (size(queries)?.max(1), size(keys)?);
+        let first = counter(block) * rows % queries;
+        // A block that reaches a head's last query sees every key.
+        let seen = if first + rows >= queries { keys } else { (first + rows + keys).saturating_sub(queries) };
+        Ok(seen.div_ceil(*by))
+    }
+
+    /// The loop whose step decides the number, if one does.
+    pub fn depends_on(&self) -> Option<&str> {
+        match self {
+            Self::Causal { block, .. } => Some(block),
+            _ => None,
         }
     }
 
@@ -59,6 +93,7 @@ impl Extent {
             Self::CeilDiv { dim, by } => format!("ceil({dim} / {by})"),
             Self::Share { of, among, by: 1 } => format!("{} / {among}", of.join("*")),
             Self::Share { of, among, by } => format!("ceil({} / ({by}*{among}))", of.join("*")),
+            Self::Causal { block, keys, by, .. } => format!("ceil({keys} seen by {block} / {by})"),
         }
     }
 }
@@ -140,30 +175,50 @@ impl Layout {
 
     /// Beats in a job.
     pub fn beats(&self, dims: &Dims) -> Result<u64, LayoutError> {
-        self.loops.iter().map(|l| l.extent.value(dims)).product()
+        self.beats_from(0, dims, &mut vec![0; self.loops.len()])
+    }
+
+    /// Beats of the loops from `at` on, at given counters of those further out.
+    fn beats_from(&self, at: usize, dims: &Dims, counters: &mut Vec<u64>) -> Result<u64, LayoutError> {
+        let Some(this) = self.loops.get(at) else { return Ok(1) };
+        let extent = this.extent.at(dims, |name| self.counter(name, counters))?;
+        let decides = self.loops.iter().any(|l| l.extent.depends_on() == Some(&this.name));
+        if !decides {
+            return Ok(extent * self.beats_from(at + 1, dims, counters)?);
+        }
+        let steps = (0..extent).map(|step| {
+            counters[at] = step;
+            self.beats_from(at + 1, dims, counters)
+        });
+        steps.sum()
+    }
+
+    /// The counter of a loop by name.
+    fn counter(&self, name: &str, counters: &[u64]) -> u64 {
+        self.loops.iter().zip(counters).find(|(l, _)| l.name == name).map_or(0, |(_, c)| *c)
     }
 
     /// Calls `visit(beat, slots)` for every beat in order. `slots` holds `lane_count() * group` entries, lane 0 first.
     pub fn walk(&self, dims: &Dims, shape: &[usize], mut visit: impl FnMut(u64, &[Slot])) -> Result<(), LayoutError> {
-        let extents = self.loops.iter().map(|l| l.extent.value(dims)).collect::<Result<Vec<u64>, _>>()?;
         let lanes = self.lane_offsets();
         let folded = self.shape.iter().map(|e| e.value(dims).map(|n| n as usize)).collect::<Result<Vec<_>, _>>()?;
         let shape = if folded.is_empty() { shape } else { &folded };
         let mut slots = vec![Slot::Pad; lanes.len()];
-        let beats: u64 = extents.iter().product();
-        let mut counters = vec![0u64; extents.len()];
+        let beats = self.beats(dims)?;
+        let mut counters = vec![0u64; self.loops.len()];
         for beat in 0..beats {
             let base: Vec<u64> = self.axes.iter().map(|a| self.loop_offset(a, &counters)).collect();
             for (slot, lane) in slots.iter_mut().zip(&lanes) {
                 *slot = flat_index(&base, lane.as_deref(), shape);
             }
             visit(beat, &slots);
-            for (c, e) in counters.iter_mut().zip(&extents).rev() {
-                *c += 1;
-                if *c < *e {
+            for at in (0..counters.len()).rev() {
+                let extent = self.loops[at].extent.at(dims, |name| self.counter(name, &counters))?;
+                counters[at] += 1;
+                if counters[at] < extent {
                     break;
                 }
-                *c = 0;
+                counters[at] = 0;
             }
         }
         Ok(())

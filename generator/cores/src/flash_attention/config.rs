@@ -34,6 +34,9 @@ pub struct Config {
     /// The output.
     #[serde(default)]
     pub output: OutputTable,
+    /// The mask.
+    #[serde(default)]
+    pub mask: MaskTable,
 }
 
 /// Largest sizes of a job.
@@ -134,6 +137,14 @@ impl Default for OutputTable {
     }
 }
 
+/// The mask.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaskTable {
+    /// Query i sees key j iff j ≤ i + Lk - Lq; otherwise every key. Tiles that a block does not see are skipped.
+    pub causal: bool,
+}
+
 /// A checked config: the config, its device, the model's parameters, the hardware's.
 #[derive(Clone, Debug)]
 pub struct Derived {
@@ -161,6 +172,10 @@ impl Config {
             issues.push(issue("C060", "shape.l_max", message, format!("l_max = {} or more", self.array.n)));
         }
         self.check_cell(target, &mut issues);
+        if self.mask.causal && self.array.resident_rows > 1 {
+            let message = "blocks that share a walk over the keys see different keys under a causal mask".to_owned();
+            issues.push(issue("C064", "array.resident_rows", message, "resident_rows = 1, or causal = false".into()));
+        }
         let (Some(target), true) = (target, issues.is_empty()) else { return Err(issues) };
         let model = self.model();
         let hardware = self.hardware(target, &model).map_err(|e| vec![issue("C063", "shape", e, "smaller sizes".into())])?;
@@ -195,7 +210,7 @@ impl Config {
             output_bits: self.output.bits,
             output_frac: self.output.frac,
             tile: self.array.n as usize,
-            causal: false,
+            causal: self.mask.causal,
         }
     }
 
@@ -220,6 +235,7 @@ impl Config {
             l_max: self.shape.l_max.into(),
             heads_max: self.shape.heads_max.into(),
             resident: self.array.resident_rows.into(),
+            causal: self.mask.causal,
             bits: self.input.bits.into(),
             p_bits,
             out_bits: self.output.bits.into(),

@@ -240,7 +240,9 @@ impl Control<'_> {
         };
         let [first_tile, first_block, first_head] =
             ["first_tile_q", "first_block_q", "first_head_q"].map(|name| ck.reg(name, bit()).reset_to(1));
-        let (keys_left, keys_now) = count("keys", &keys, &first_tile);
+        let causal = hw.causal.then(|| self.causal(&keys, &first_tile, &first_block));
+        let all_keys = causal.as_ref().unwrap_or(&keys);
+        let (keys_left, keys_now) = count("keys", all_keys, &first_tile);
         let (keys_end, keys_less) = by_n("keys", &keys_now);
         let (rows_left, rows_now) = count("rows", &rows, &first_block);
         let (heads_left, heads_now) = count("heads", &heads, &first_head);
@@ -279,10 +281,60 @@ impl Control<'_> {
         first_head.next_when(&head_ends, &heads_end);
         let job_end = m.wire("last_tile", &(&turn & &keys_end & &rows_end & &heads_end));
         let marks = Marks { slot, first: (*first_tile).clone(), last: keys_end.clone(), job_end, streamed };
-        // Keys of the tile, as far as it holds them.
-        let low = clog2(hw.n);
-        let keys_low = m.wire("keys_low", &keys_now.slice(0, low));
-        Walk { marks, whole: m.wire("whole", &(!&keys_end | keys_now.eq_to(m.constant("KEYS_STEP", &self.n, keys_now.width())))), keys: keys_low }
+        // Under a causal mask each row knows its own keys.
+        let keys = (!hw.causal).then(|| {
+            let all = m.constant("KEYS_STEP", &self.n, keys_now.width());
+            let whole = m.wire("whole", &(!&keys_end | keys_now.eq_to(all)));
+            (whole, m.wire("keys_low", &keys_now.slice(0, clog2(hw.n))))
+        });
+        Walk { marks, keys }
+    }
+
+    /// Keys that the block sees at most, from its first row's query on. Rows pass on how many keys they see; what comes out behind the last
+    /// row is where the next block begins.
+    fn causal(&self, keys: &Expr, first_tile: &Reg, first_block: &Reg) -> Expr {
+        let (m, hw, ck) = (&self.m, self.hw, &self.ck);
+        m.comment("Causal mask");
+        let bits = hw.reach_bits();
+        let wide = |name: &str, value: &Expr| {
+            m.wire(name, &concat(&[&lit(0, uint(bits - value.width())), value]))
+        };
+        let step = lit(hw.n, uint(bits));
+        let queries = m.input("queries_i", uint(clog2(hw.l_max + 1)));
+        let (keys_wide, queries) = (wide("keys_wide", keys), wide("queries_wide", &queries));
+        let more = m.wire("more_keys", &keys_wide.wrapping_sub(&queries));
+        let [query, next, base] = ["query_q", "next_query_q", "base_key_q"].map(|name| ck.reg(name, uint(bits)));
+        m.describe(&query, "query of the block's first row");
+        m.describe(&next, "that of the block after it");
+        m.describe(&base, "the tile's first key");
+        let begins = m.wire("first_query", &first_block.select(0, &*next));
+        let now = m.wire("query_now", &first_tile.select(&begins, &*query));
+        query.next_when(&self.a_last, &now);
+        let key = m.wire("key_now", &first_tile.select(lit(0, uint(bits)), &*base));
+        base.next_when(&self.a_last, key.wrapping_add(&step));
+        // Numbers of keys from the tile's first on: two cycles, then they are ready for row 0.
+        let tile_key = ck.reg("tile_key_q", uint(bits));
+        tile_key.next_when(&self.a_last, &key);
+        let key = (*tile_key).clone();
+        let first = ck.delay("reach_first", &m.wire("reach_first", &more.wrapping_sub(&key).wrapping_add(1)), 1);
+        let last = ck.delay("reach_last", &m.wire("reach_last", &keys_wide.wrapping_sub(&key)), 1);
+        let own = ck.delay("reach_own", &m.wire("reach_own", &query.wrapping_add(&first)), 1);
+        for (name, value) in [("reach_o", &own), ("reach_first_o", &first), ("reach_last_o", &last)] {
+            m.output(name, value);
+        }
+        let out = m.input("reach_i", uint(bits));
+        let due = delayed(m, ck, "reach_due", &lit(1, bit()), &self.a_last, self.reach_latency(), true);
+        next.next_when(&due, out.wrapping_sub(&first));
+        let end = m.wire("query_end", &now.wrapping_add(&step));
+        let whole = m.wire("sees_all", &end.ge(&queries));
+        let seen = m.wire("keys_seen", &end.wrapping_add(&more));
+        m.allow(&seen, "UNUSEDSIGNAL", "there are no more keys than that");
+        whole.select(keys, seen.slice(0, keys.width()))
+    }
+
+    /// Cycles from the last column of A until the last row has passed on how many keys the row after it would see.
+    fn reach_latency(&self) -> i64 {
+        cell::LATENCY + self.hw.n
     }
 
     /// What the rows do, each signal at its time.
@@ -318,7 +370,10 @@ impl Control<'_> {
 
         m.comment("The sums of a row's cells, one after the other");
         let cells = self.sequence("cell", &after(cell::LATENCY - 1));
-        let counts = self.counts(walk, &cells);
+        let counts = match &walk.keys {
+            Some(keys) => self.counts(keys, &cells),
+            None => cells.active.clone(),
+        };
         m.comment("The tile's sums of all rows");
         let rows = self.sequence("row", &since_q.bit(&since - 1));
         let settled = held("settled_q", &since_q.bit(&since - 1), &settling);
@@ -326,8 +381,9 @@ impl Control<'_> {
         m.output("settle_pick_o", &rows.pick);
         m.output("settle_first_o", &settled.bit(slot_bits));
         m.output("settle_at_o", &concat(&[&m.wire("settle_slot", &settled.slice(0, slot_bits)), &rows.number]));
-        let seen = later("seen", &counts, hw.logit_latency() + 1 - cell::LATENCY);
-        let live = later("live", &counts, hw.probability_latency() - 1 - cell::LATENCY);
+        let seen = |cycles: i64, name: &str| later(name, &counts, cycles - cell::LATENCY);
+        let masks = (!hw.causal)
+            .then(|| (seen(hw.logit_latency() + 1, "seen"), seen(hw.probability_latency() - 1, "live")));
 
         let at = concat(&[&next.slot, &*self.place]);
         let out = concat(&[&at, &next.first, &(&*self.b_go & &self.place_first), &*self.b_go]);
@@ -340,16 +396,22 @@ impl Control<'_> {
             "pass" => pass.clone(),
             "pick" => cells.pick.clone(),
             "open" => after(hw.logit_latency() + 1),
-            "seen" => seen.clone(),
             "close" => close.clone(),
             "close_first" => tile.bit(slot_bits),
             "close_slot" => tile.slice(0, slot_bits),
-            "live" => live.clone(),
             "take" => after(hw.probability_latency()),
             "out" => out.bit(0),
             "out_load" => out.bit(1),
             "out_first" => out.bit(2),
-            _ => out.slice(3, hw.address_bits()),
+            "out_at" => out.slice(3, hw.address_bits()),
+            "reveal" => after(cell::LATENCY - 1),
+            "summed" => counts.clone(),
+            "key" => cells.number.clone(),
+            name => match &masks {
+                Some((seen, _)) if name == "seen" => seen.clone(),
+                Some((_, live)) => live.clone(),
+                None => lit(0, bit()),
+            },
         });
         m.output("control_o", &wave);
     }
@@ -379,12 +441,12 @@ impl Control<'_> {
     }
 
     /// Whether the key of a cell is one.
-    fn counts(&self, walk: &Walk, cells: &Sequence) -> Expr {
+    fn counts(&self, (all, number): &(Expr, Expr), cells: &Sequence) -> Expr {
         let (m, ck) = (&self.m, &self.ck);
         let whole = ck.reg("whole_q", bit());
-        whole.next_when(&self.a_last, &walk.whole);
-        let keys = ck.reg("keys_q", uint(walk.keys.width()));
-        keys.next_when(&self.a_last, &walk.keys);
+        whole.next_when(&self.a_last, all);
+        let keys = ck.reg("keys_q", uint(number.width()));
+        keys.next_when(&self.a_last, number);
         m.wire("counts", &(&cells.active & (&*whole | cells.number.lt(&*keys))))
     }
 }
@@ -405,10 +467,8 @@ struct Spaced {
 /// The next tile of A.
 struct Walk {
     marks: Marks,
-    /// It holds N keys.
-    whole: Expr,
-    /// How many otherwise.
-    keys: Expr,
+    /// Whether it holds N keys, and how many otherwise.
+    keys: Option<(Expr, Expr)>,
 }
 
 /// Cost: counters, two tiles' marks, histories of a bit a cycle.

@@ -30,6 +30,8 @@ pub struct Hardware {
     pub heads_max: i64,
     /// Blocks of queries that one walk over the keys serves.
     pub resident: i64,
+    /// Query i sees the keys up to i + Lk - Lq.
+    pub causal: bool,
     /// Bits of q, k and v.
     pub bits: i64,
     /// Bits of a probability.
@@ -113,6 +115,11 @@ impl Hardware {
     /// Bits of the address of O.
     pub fn address_bits(&self) -> i64 {
         self.slot_bits() + self.place_bits()
+    }
+
+    /// Bits of a number of keys that a row sees from a tile on, which may be negative.
+    pub fn reach_bits(&self) -> i64 {
+        clog2(self.l_max + 1) + 2
     }
 
     /// Bits of the address of l: block and row.

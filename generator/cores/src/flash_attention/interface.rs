@@ -85,9 +85,16 @@ fn queries(hw: &Hardware) -> Layout {
 fn keys(hw: &Hardware) -> Layout {
     let n = hw.n;
     let walks = blocks("walk", n * hw.resident);
-    let loops = [walks, vec![looped("tile", "Lk", n), looped("column", "d", 1)]].concat();
+    let tile = if hw.causal { LoopVar { name: "tile".into(), extent: seen(n) } } else { looped("tile", "Lk", n) };
+    let loops = [walks, vec![tile, looped("column", "d", 1)]].concat();
     let axes = vec![axis(&[("head", 1)], 1), axis(&[("tile", n), ("key", 1)], n), axis(&[("column", 1)], 1)];
     plain(loops, vec![lane("key", n)], hw.bits, axes)
+}
+
+/// Tiles that a walk needs under the causal mask.
+fn seen(n: i64) -> Extent {
+    let [block, queries, keys] = ["walk", "Lq", "Lk"].map(String::from);
+    Extent::Causal { block, rows: n as u64, queries, keys, by: n as u64 }
 }
 
 fn outputs(hw: &Hardware) -> Layout {
@@ -103,13 +110,14 @@ fn registers(hw: &Hardware) -> Vec<Register> {
     let most = (hw.l_max * hw.heads_max) as u64;
     let shared = "Queries of all heads that share a key/value head.";
     let rows = field("rows", Access::ReadWrite, (1, most), 1, FieldValue::Extent(rows(1)), shared);
+    let queries = hw.causal.then(|| (count("queries", hw.l_max, "Lq", 1, "Queries of a head."), "Queries of a head."));
     let fields = [
         (count("columns", hw.d_max, "d", 1, "Columns of a head."), "Columns of a head."),
         (count("keys", hw.l_max, "Lk", 1, "Keys of a head."), "Keys of a head."),
         (rows, "Queries."),
         (count("kv_heads", hw.heads_max, "Hkv", 1, "Key/value heads."), "Key/value heads."),
     ];
-    for ((field, doc), offset) in fields.into_iter().zip((0x08..).step_by(4)) {
+    for ((field, doc), offset) in fields.into_iter().chain(queries).zip((0x08..).step_by(4)) {
         out.push(register(&field.name.clone(), offset, vec![field], doc));
     }
     out

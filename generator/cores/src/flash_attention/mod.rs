@@ -67,7 +67,7 @@ pub struct Configured(Derived);
 /// Sizes of a job as the array sees them.
 fn sizes(dims: &Dims) -> schedule::Sizes {
     let [heads, kv_heads, queries, keys, columns] = ["H", "Hkv", "Lq", "Lk", "d"].map(|name| dim(dims, name));
-    schedule::Sizes { kv_heads, rows: heads * queries / kv_heads.max(1), keys, columns }
+    schedule::Sizes { kv_heads, rows: heads * queries / kv_heads.max(1), queries, keys, columns }
 }
 
 impl Core for Configured {
@@ -135,7 +135,8 @@ impl Core for Configured {
 
     fn useful_ops(&self, dims: &Dims) -> u64 {
         let s = sizes(dims);
-        (2 * s.kv_heads * s.rows * s.keys * s.columns) as u64
+        let seen = if self.0.model.causal { (0..s.queries).map(|i| i + s.keys - s.queries + 1).sum() } else { s.queries * s.keys };
+        (2 * s.kv_heads * (s.rows / s.queries) * seen * s.columns) as u64
     }
 
     fn ops_per_cycle(&self) -> u64 {

@@ -43,6 +43,9 @@ p_bits = 16             # bits of a probability, 8 to 16
 [output]
 bits = 16               # 8, 16 or 32
 frac = 13               # fraction bits of o
+
+[mask]
+causal = false          # true: query i sees key j iff j <= i + Lk - Lq
 "#,
         target.name
     )
@@ -63,6 +66,7 @@ fn all_options() -> Vec<OptionValues> {
         ("shape", "d_max", n(&[20, 1, 64])),
         ("shape", "l_max", n(&[90, 16, 1000])),
         ("shape", "heads_max", n(&[6, 1])),
+        ("mask", "causal", vec![json!(false), json!(true)]),
         ("target", "name", v(&["kv260", "ulx3s"])),
     ]
 }
@@ -74,12 +78,12 @@ pub fn space() -> Space {
         base: |name| {
             json!({
                 "kind": "flash-attention", "name": name, "target": {}, "shape": {}, "array": {}, "input": {}, "softmax": {},
-                "output": {},
+                "output": {}, "mask": {},
             })
         },
         legal: legal::<FlashAttention>,
         acts: |_, _, _| true,
-        decide: &["bits", "frac"],
+        decide: &["bits", "frac", "causal", "resident_rows"],
     }
 }
 

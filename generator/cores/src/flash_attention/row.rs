@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Dim, Expr, Module, RamStyle, Unit, Wire, bit, concat, lit, sint, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, RamStyle, Unit, Wire, bit, clog2, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
 use super::array::{cell, select};
@@ -57,7 +57,8 @@ impl Row<'_> {
         let p = m.wire_later("p", uint(hw.p_bits));
         let sums = self.cells(&p);
         let t = self.logits(&sums);
-        let (octave, drop) = self.maximum(&t);
+        let (seen, live) = self.counts();
+        let (octave, drop) = self.maximum(&t, &seen);
         m.comment("Probabilities");
         let always = lit(1, bit());
         let t = m.wire("t_bits", &t.as_unsigned());
@@ -70,7 +71,7 @@ impl Row<'_> {
             .param("IMPL", &self.imp)
             .clock(&self.ck)
             .input("u_i", &u)
-            .input("live_i", &self.at("live"))
+            .input("live_i", &live)
             .output("p_o", &p)
             .done();
         self.sum(&p, &drop);
@@ -158,15 +159,47 @@ impl Row<'_> {
         (*t).clone()
     }
 
+    /// Whether the key of a logit counts, with its octave and one cycle before its probability.
+    fn counts(&self) -> (Expr, Expr) {
+        let (m, hw, ck) = (&self.m, self.hw, &self.ck);
+        if !hw.causal {
+            return (self.at("seen"), self.at("live"));
+        }
+        m.comment("Keys that the query sees: so many from the tile's first on");
+        let bits = hw.reach_bits();
+        let [reach, first, last] = ["reach_i", "reach_first_i", "reach_last_i"].map(|name| m.input(name, uint(bits)));
+        m.describe(&reach, "keys that this row sees");
+        m.describe(&first, "keys that a head's first query sees");
+        m.describe(&last, "keys that a head's last query sees");
+        let next = ck.reg("reach_q", uint(bits));
+        next.next(reach.eq_to(&last).select(&first, reach.wrapping_add(1)));
+        m.output("reach_o", &next);
+        let (low, sign) = (clog2(hw.n), reach.msb());
+        let more = m.wire("more", &reach.slice(low, bits - 1 - low).any());
+        let held = |name: &str, value: &Expr| {
+            let q = ck.reg(name, uint(value.width()));
+            q.next_when(&self.at("reveal"), value);
+            (*q).clone()
+        };
+        let whole = held("whole_q", &(&more & !&sign));
+        let none = held("none_q", &sign);
+        let keys = held("keys_q", &reach.slice(0, low));
+        let sees = m.wire("sees", &(self.at("summed") & !&none & (&whole | self.at("key").lt(&keys))));
+        let always = lit(1, bit());
+        let later = |name: &str, cycles: i64| delayed(m, ck, name, &always, &sees, cycles, false);
+        let seen = later("seen", hw.logit_latency() + 1 - cell::LATENCY);
+        (seen, later("live", hw.probability_latency() - 1 - cell::LATENCY))
+    }
+
     /// -M of the block, and the octaves by which M grew with this tile. With -t in place of t, ceil(t / 2^12) is a cut of bits.
-    fn maximum(&self, t: &Expr) -> (Expr, Expr) {
+    fn maximum(&self, t: &Expr, seen: &Expr) -> (Expr, Expr) {
         let (m, ck, w) = (&self.m, &self.ck, self.hw.octave_bits);
         m.comment("Maximum in octaves, negated: the least");
         let octave = ck.delay("octave", &m.wire("octave", &t.slice(LOGIT_BITS, w).as_signed()), 1);
         let least = ck.reg("tile_least_q", sint(w));
         let none = lit((1 << (w - 1)) - 1, sint(w));
         let kept = m.wire("kept", &self.at("open").select(&none, &*least));
-        let takes = m.wire("takes", &(self.at("seen") & octave.lt(&kept)));
+        let takes = m.wire("takes", &(seen & octave.lt(&kept)));
         least.next(takes.select(&octave, &kept));
         let block = self.at("close_slot");
         let all = m.memory("least", w, 1i64 << self.hw.slot_bits(), RamStyle::Distributed, "-M of each block");
@@ -234,6 +267,12 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     cost += delay_cost(family, hw.logit_bits(), n + 2, false);
     cost += Cost::logic(w as f64, hw.logit_bits() as f64);
     cost += probability::cost(hw, family);
+    if hw.causal {
+        let reach = hw.reach_bits();
+        cost += Cost::logic(2.5 * reach as f64 + 8.0, (reach + 8) as f64);
+        cost += delay_cost(family, 1, hw.logit_latency(), false);
+        cost += delay_cost(family, 1, hw.probability_latency(), false);
+    }
     let tile = hw.tile_bits();
     cost += Cost::logic(adder_lut(family, tile), tile as f64);
     cost += accumulate::cost(hw, family);

@@ -42,6 +42,8 @@ struct Enters {
     job_done: Expr,
     /// The sums of a tile: valid, first, address, choice of the row.
     settle: [Expr; 4],
+    /// With a causal mask: keys that row 0 sees, that a head's first and last query see; where the last row's comes back.
+    reach: Option<([Wire; 3], Wire)>,
     /// With resident blocks: whether k and v come by the stream, and the column.
     kept: Option<[Expr; 3]>,
 }
@@ -80,7 +82,7 @@ impl<'a> Top<'a> {
         let c = self.control([&q.valid, &k.valid, &v.valid], &readies, &drained);
 
         m.comment("Queries of the resident blocks and of those that follow");
-        let queries = m.memory("queries", &beat, 1i64 << hw.address_bits(), memory_style(hw.address_bits()), "");
+        let queries = m.memory("query_blocks", &beat, 1i64 << hw.address_bits(), memory_style(hw.address_bits()), "");
         queries.write(ck, &c.q_write, &c.q_write_at, &q.data);
         let q = queries.read_registered(ck, "query_q", &lit(1, bit()), &c.q_read_at);
         let kv = self.keys_and_values(&c, &k.data, &v.data);
@@ -90,7 +92,7 @@ impl<'a> Top<'a> {
             o_read: self.wire("o_read", 1),
             o_at: self.wire("o_at", hw.address_bits()),
         };
-        let (tiles, drops, o) = self.rows(&c.wave, &q, &kv, &reads);
+        let (tiles, drops, o) = self.rows(&c, &q, &kv, &reads);
         let l = self.sums(&c, &tiles, &drops, &reads);
         self.output(&c, &reads, &drained, &l, &o);
         self.m.finish()
@@ -111,6 +113,16 @@ impl<'a> Top<'a> {
         let mut i = m.instance("u_control", &control::unit(hw)).param("N", &self.n).clock(&self.ck);
         for name in ["columns", "keys", "rows", "kv_heads"] {
             i = i.input(&format!("{name}_i"), &self.field(name));
+        }
+        let reach = hw.causal.then(|| {
+            let wires = ["reach", "reach_first", "reach_last"].map(|name| out(name, hw.reach_bits()));
+            (wires, out("reach_back", hw.reach_bits()))
+        });
+        if let Some((wires, back)) = &reach {
+            for (name, wire) in ["reach_o", "reach_first_o", "reach_last_o"].into_iter().zip(wires) {
+                i = i.output(name, wire);
+            }
+            i = i.input("reach_i", back).input("queries_i", &self.field("queries"));
         }
         for ((name, valid), ready) in ["q", "k", "v"].into_iter().zip(valid).zip(readies) {
             i = i.input(&format!("{name}_valid_i"), valid).output(&format!("{name}_ready_o"), ready);
@@ -136,7 +148,7 @@ impl<'a> Top<'a> {
         let [a, b, wave, q_write, q_write_at, q_read_at, done, job_done] =
             [a, b, wave, q_write, q_write_at, q_read_at, done, job_done].map(|w| (*w).clone());
         let (kept, settle) = (kept.map(|k| k.map(|w| (*w).clone())), settle.map(|w| (*w).clone()));
-        Enters { a, b, wave, q_write, q_write_at, q_read_at, done, job_done, settle, kept }
+        Enters { a, b, wave, q_write, q_write_at, q_read_at, done, job_done, settle, reach, kept }
     }
 
     /// The column of k or v that enters the array, zeros where none does.
@@ -196,20 +208,26 @@ impl<'a> Top<'a> {
     }
 
     /// Sums of a tile's probabilities, what l and O drop, and O as the output reads it.
-    fn rows(&self, wave: &Expr, q: &Wire, kv: &Wire, reads: &Reads) -> (Wire, Wire, Wire) {
+    fn rows(&self, c: &Enters, q: &Wire, kv: &Wire, reads: &Reads) -> (Wire, Wire, Wire) {
         let (m, hw, n) = (&self.m, self.hw, &self.n);
         let (mult, shift, half) = self.scale();
         m.comment("Rows");
-        let wave = self.down("wave", wave);
+        let wave = self.down("wave", &c.wave);
         let kv = self.down("kv", kv);
         let (tw, ow) = (Dim::from(hw.tile_bits()), Dim::from(hw.weighted_bits));
         let (tiles, o) = (self.wire("tiles", n * &tw), self.wire("o", n * &ow));
         let drops = self.wire("drops", n * DROP_BITS);
         let unit = row::unit(hw);
         let bits = Dim::from(Wave::new(hw).bits());
+        let reach = c.reach.as_ref().map(|(wires, back)| self.reach(wires, back));
         m.generate_for("g_row", n, |i| {
-            m.instance("u_row", &unit)
-                .param("N", n)
+            let mut row = m.instance("u_row", &unit);
+            if let Some(r) = &reach {
+                row = row.input("reach_i", &r.before.lane(i, &r.bits));
+                row = row.input("reach_first_i", &r.first).input("reach_last_i", &r.last);
+                row = row.output_lane("reach_o", &r.after, i, &r.bits);
+            }
+            row.param("N", n)
                 .param("IMPL", &self.imp)
                 .clock(&self.ck)
                 .input("control_i", &wave.lane(i, &bits))
@@ -226,6 +244,15 @@ impl<'a> Top<'a> {
                 .done();
         });
         (tiles, drops, o)
+    }
+
+    /// How many keys the rows see, passed from row to row and back to control.
+    fn reach(&self, [own, first, last]: &[Wire; 3], back: &Wire) -> Reach {
+        let bits = Dim::from(self.hw.reach_bits());
+        let after = self.wire("reach_after", &self.n * &bits);
+        let before = self.m.wire("reach_before", &concat(&[&*after, &**own]));
+        back.drive(before.slice(&self.n * &bits, &bits));
+        Reach { bits, before, after, first: (**first).clone(), last: (**last).clone() }
     }
 
     /// l as the output reads it.
@@ -294,6 +321,16 @@ struct Reads {
     l_at: Wire,
     o_read: Wire,
     o_at: Wire,
+}
+
+/// Keys that the rows see.
+struct Reach {
+    bits: Dim,
+    /// Before each row and behind the last, and behind each row.
+    before: Expr,
+    after: Wire,
+    first: Expr,
+    last: Expr,
 }
 
 fn memory_style(address_bits: i64) -> RamStyle {

@@ -13,10 +13,20 @@ pub struct Sizes {
     pub kv_heads: i64,
     /// Queries of all heads that share a key/value head.
     pub rows: i64,
+    /// Queries of a head.
+    pub queries: i64,
     /// Keys of a head.
     pub keys: i64,
     /// Columns of a head.
     pub columns: i64,
+}
+
+impl Sizes {
+    /// Keys that a block sees at most.
+    fn seen(&self, hw: &Hardware, block: i64) -> i64 {
+        let first = block * hw.n % self.queries;
+        if !hw.causal || first + hw.n >= self.queries { self.keys } else { first + hw.n + self.keys - self.queries }
+    }
 }
 
 /// The first cycle of each run of `columns` beats that follow each other, but for the last beat of a tile of k, which may wait.
@@ -85,9 +95,9 @@ pub fn beats(hw: &Hardware, sizes: Sizes) -> Beats {
         newer: None,
     };
     let blocks = (sizes.rows + hw.n - 1) / hw.n;
-    let tiles = (sizes.keys + hw.n - 1) / hw.n;
     for _ in 0..sizes.kv_heads {
         for group in (0..blocks).step_by(hw.resident as usize) {
+            let tiles = (sizes.seen(hw, group) + hw.n - 1) / hw.n;
             for tile in 0..tiles {
                 for r in 0..hw.resident.min(blocks - group) {
                     m.tile(Tile { first: tile == 0, last: tile + 1 == tiles, streamed: r == 0 });

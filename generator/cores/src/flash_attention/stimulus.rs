@@ -25,6 +25,7 @@ const GROUPED: &str = "several query heads a key/value head, in one block";
 const HEADS: &str = "several key/value heads";
 const DECODING: &str = "one query a head";
 const BLOCKS: &str = "more blocks than are under way at once";
+const DIAGONAL: &str = "tiles on the diagonal of a causal mask";
 const WIDEST: &str = "most columns";
 const LONGEST: &str = "most keys";
 
@@ -39,6 +40,9 @@ pub fn coverage(d: &Derived) -> Vec<&'static str> {
     ];
     if hw.heads_max > 1 {
         points.extend([GROUPED, HEADS, DECODING]);
+    }
+    if d.model.causal {
+        points.push(DIAGONAL);
     }
     points
 }
@@ -61,7 +65,10 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     let few = columns.min(5);
     let one = Sizes { heads: 1, kv_heads: 1, queries: 1, keys: 1, columns: few };
     let mut out = vec![];
+    let causal = d.model.causal;
     let mut add = |name: &str, covers: &[&'static str], sizes: Sizes, qk: &dyn Fn(Kind, u64, u64) -> i64| {
+        // Under the mask there are no fewer keys than queries.
+        let sizes = if causal { Sizes { queries: sizes.queries.min(sizes.keys), ..sizes } } else { sizes };
         let seed = out.len() as u64;
         let value = |tensor, at, column| match tensor {
             Kind::V => spread(hw.bits, seed ^ at << 20 ^ column << 8, hw.bits as u64),
@@ -72,8 +79,9 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     let any = |seed: u64, bits: u64| move |tensor: Kind, at: u64, c: u64| spread(hw.bits, seed ^ (tensor as u64) << 50 ^ at << 20 ^ c << 4, bits);
     let some = (2 * n + 1).min(l);
     let mild = hw.bits as u64 / 2;
+    let many = l.min(5 * n * hw.resident as u64);
     add("one key", &[ONE_KEY], Sizes { queries: 2, ..one }, &any(1, hw.bits as u64));
-    add("one column", &[ONE_COLUMN, BLOCKS], Sizes { queries: l.min(5 * n * hw.resident as u64), columns: 1, keys: n - 1, ..one }, &any(2, mild));
+    add("one column", &[ONE_COLUMN, BLOCKS], Sizes { queries: many, columns: 1, keys: if causal { many } else { n - 1 }, ..one }, &any(2, mild));
     let tiles = Sizes { queries: n.min(3), keys: some, ..one };
     add("equal keys", &[EQUAL], tiles, &|t, at, c| if t == Kind::Q { at as i64 * 7 - c as i64 } else { 3 + c as i64 });
     add("largest scores", &[HIGHEST], tiles, &|_, _, _| -top);
@@ -86,6 +94,12 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     add("leap", &[LEAP], tiles, &|t, at, _| if t == Kind::Q { top - 1 } else if at == last { top - 1 } else { -top + at as i64 });
     add("falling", &[FALLING], tiles, &|t, at, _| if t == Kind::Q { top / 4 } else { -unit(at) });
     add("ragged", &[RAGGED], Sizes { queries: (n + 1).min(l), keys: some, ..one }, &any(3, mild));
+    if causal {
+        let most = l.min(3 * n);
+        add("diagonal", &[DIAGONAL], Sizes { queries: most, keys: most, ..one }, &any(10, mild));
+        let fewer = most - n.min(3);
+        add("diagonal aside", &[DIAGONAL], Sizes { queries: fewer, keys: most, ..one }, &any(11, mild));
+    }
     let whole = Sizes { queries: (2 * n).min(l / n * n), keys: (2 * n).min(l / n * n), ..one };
     add("whole tiles", &[WHOLE], whole, &any(4, mild));
     let rows = n.min(l);
@@ -130,6 +144,7 @@ pub fn random_job(d: &Derived, seed: u64) -> Job {
     let most = (CORNER_PRODUCTS / (columns * kv_heads * group)).max(1);
     let keys = 1 + r.below(l.min(4 * n).min(most));
     let queries = 1 + r.below(l.min(3 * n * hw.resident as u64).min((most / keys).max(1)));
+    let keys = if d.model.causal { keys.max(queries) } else { keys };
     let (bits, root) = (1 + r.below(hw.bits as u64), r.below(1 << 40));
     let sizes = Sizes { heads: kv_heads * group, kv_heads, queries, keys, columns };
     make(d, sizes, &|tensor, at, c| spread(hw.bits, root ^ (tensor as u64) << 60 ^ at << 20 ^ c, bits))

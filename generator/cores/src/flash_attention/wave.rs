@@ -1,6 +1,6 @@
 //! The control that passes down the rows, one row a cycle: what each row does when the wave of a column reaches it.
 
-use bitlathe_hdl::{Expr, Module, concat};
+use bitlathe_hdl::{Expr, Module, clog2, concat};
 
 use super::array::select::PICK_BITS;
 use super::hardware::Hardware;
@@ -12,7 +12,7 @@ impl Wave {
     /// The fields of a configured core.
     pub fn new(hw: &Hardware) -> Self {
         let slot = hw.slot_bits();
-        Self(vec![
+        let mut fields = vec![
             // With a column: p is a factor, p of the next tile comes into use.
             ("weigh", 1),
             ("load", 1),
@@ -21,22 +21,28 @@ impl Wave {
             ("pass", 1),
             // After the last column of q and k: which cell's sum is complete.
             ("pick", PICK_BITS),
-            // With the octave of a logit: it is the first, it counts.
+            // With the octave of a logit: it is the first.
             ("open", 1),
-            ("seen", 1),
             // The maximum of a tile is complete: its block, whether it is the block's first.
             ("close", 1),
             ("close_first", 1),
             ("close_slot", slot),
-            // One cycle before a probability: it counts. With the first probability.
-            ("live", 1),
+            // With the first probability.
             ("take", 1),
             // Two cycles before a row's sum of products: address of O, whether it is the tile's or the block's first.
             ("out", 1),
             ("out_load", 1),
             ("out_first", 1),
             ("out_at", hw.address_bits()),
-        ])
+        ];
+        fields.extend(if hw.causal {
+            // A cycle before the first sum is complete: which keys the row sees. With each sum: there is one, the number of its key.
+            vec![("reveal", 1), ("summed", 1), ("key", clog2(hw.n))]
+        } else {
+            // With the octave of a logit, and one cycle before a probability: its key counts.
+            vec![("seen", 1), ("live", 1)]
+        });
+        Self(fields)
     }
 
     /// Bits of the bus.
