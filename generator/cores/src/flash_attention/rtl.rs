@@ -84,7 +84,7 @@ impl<'a> Top<'a> {
         m.comment("Queries of the resident blocks and of those that follow");
         let queries = m.memory("query_blocks", &beat, 1i64 << hw.address_bits(), memory_style(hw.address_bits()), "");
         queries.write(ck, &c.q_write, &c.q_write_at, &q.data);
-        let q = queries.read_registered(ck, "query_q", &lit(1, bit()), &c.q_read_at);
+        let q = queries.read_registered(ck, "query_q", &c.a, &c.q_read_at);
         let kv = self.keys_and_values(&c, &k.data, &v.data);
         let (q, kv) = (self.skewed("q", &q), self.skewed("kv", &kv));
         let reads = Reads {
