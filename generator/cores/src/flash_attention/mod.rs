@@ -200,24 +200,3 @@ impl Core for Configured {
         stimulus::reference(&self.0, job)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tmp_all() {
-        let kind: &dyn crate::Kind = &FlashAttention;
-        let mut seen = std::collections::BTreeSet::new();
-        for c in kind.space().cover() {
-            let config: Config = serde_json::from_value(c.clone()).unwrap();
-            let core = FlashAttention::core(config).unwrap_or_else(|e| panic!("{e:?}"));
-            if let Err(e) = core.rtl() {
-                for e in e.0 {
-                    if seen.insert(format!("{e}")) { println!("{c}\n{e}"); }
-                }
-            }
-        }
-        assert!(seen.is_empty());
-    }
-}

@@ -67,7 +67,7 @@ fn all_options() -> Vec<OptionValues> {
         ("shape", "l_max", n(&[90, 16, 1000])),
         ("shape", "heads_max", n(&[6, 1])),
         ("mask", "causal", vec![json!(false), json!(true)]),
-        ("target", "name", v(&["kv260", "ulx3s"])),
+        ("target", "name", v(&["kv260", "ecp5-85f"])),
     ]
 }
 
