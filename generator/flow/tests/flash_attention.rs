@@ -35,7 +35,8 @@ fn utilization(core: &dyn Core, sizes: [u64; 5]) -> f64 {
 /// The schedule is held against the hardware for every job of `cores.rs`; here are the sizes that users compare by.
 #[test]
 fn long_heads_keep_the_array_busy() {
-    let (plain, causal, wide) = (config(16, 128, 4096, false), config(16, 128, 4096, true), config(32, 32, 1024, false));
+    let (plain, causal, wide) =
+        (config(16, 128, 4096, false), config(16, 128, 4096, true), config(32, 32, 1024, false));
     let (plain, causal, wide) = (core(&plain), core(&causal), core(&wide));
     assert!(plain.schedule(&dims([1, 1, 1024, 1024, 128])) <= 1_055_000);
     for (core, sizes, least) in [

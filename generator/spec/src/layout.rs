@@ -272,3 +272,69 @@ fn flat_index(base: &[u64], lane: Option<&[u64]>, shape: &[usize]) -> Slot {
     }
     Slot::Element(flat)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dims(sizes: &[(&str, u64)]) -> Dims {
+        sizes.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
+    }
+
+    fn looped(name: &str, extent: Extent) -> LoopVar {
+        LoopVar { name: name.into(), extent }
+    }
+
+    fn axis(terms: &[(&str, u64)], tile: u64) -> Axis {
+        Axis { terms: terms.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect(), tile }
+    }
+
+    #[test]
+    fn a_share_is_rounded_up_once() {
+        let share = |by| Extent::Share { of: vec!["H".into(), "L".into()], among: "K".into(), by };
+        let sizes = dims(&[("H", 6), ("L", 5), ("K", 2)]);
+        assert_eq!([1, 4, 15, 16].map(|by| share(by).value(&sizes)), [Ok(15), Ok(4), Ok(1), Ok(1)]);
+        assert_eq!(share(4).text(), "ceil(H*L / (4*K))");
+        assert_eq!(share(1).value(&dims(&[("H", 1), ("K", 1)])), Err(LayoutError::UnknownDim("L".into())));
+    }
+
+    /// Five queries of each of two heads, in blocks of four, over seven keys in tiles of two.
+    #[test]
+    fn tiles_follow_what_a_block_sees() {
+        let [block, queries, keys] = ["block", "L", "K"].map(String::from);
+        let rows = Extent::CeilDiv { dim: "R".into(), by: 4 };
+        let tiles = Extent::Causal { block, rows: 4, queries, keys, by: 2 };
+        let layout = Layout {
+            loops: vec![looped("block", rows), looped("tile", tiles)],
+            lanes: vec![LaneVar { name: "key".into(), extent: 2 }],
+            group: 1,
+            lane_bits: 8,
+            code: "plain".into(),
+            axes: vec![axis(&[("tile", 2), ("key", 1)], 2)],
+            shape: vec![],
+        };
+        let sizes = dims(&[("R", 10), ("L", 5), ("K", 7)]);
+        // Queries 0 to 3 see six keys; 4, 0, 1, 2 and 3, 4 see all.
+        assert_eq!(layout.beats(&sizes), Ok(3 + 4 + 4));
+        let mut first = vec![];
+        layout.walk(&sizes, &[7], |_, slots| first.push(slots[0])).expect("all sizes are there");
+        assert_eq!(first, [0, 2, 4, 0, 2, 4, 6, 0, 2, 4, 6].map(Slot::Element));
+    }
+
+    #[test]
+    fn a_tensor_is_walked_in_another_shape() {
+        let size = |dim: &str| Extent::CeilDiv { dim: dim.into(), by: 1 };
+        let layout = Layout {
+            loops: vec![looped("block", Extent::CeilDiv { dim: "R".into(), by: 4 })],
+            lanes: vec![LaneVar { name: "row".into(), extent: 4 }],
+            group: 1,
+            lane_bits: 8,
+            code: "plain".into(),
+            axes: vec![axis(&[("block", 4), ("row", 1)], 4)],
+            shape: vec![size("R")],
+        };
+        let mut last = vec![];
+        layout.walk(&dims(&[("R", 6)]), &[2, 3], |_, slots| last.push(slots[3])).expect("all sizes are there");
+        assert_eq!(last, [Slot::Element(3), Slot::Pad]);
+    }
+}

@@ -119,7 +119,7 @@ module attention_core #(
 
   reg [16*N-1:0] query_q;
   always @(posedge clk_i) begin
-    if (1'b1) begin
+    if (a_enters) begin
       query_q <= query_blocks[q_read_at];
     end
   end

@@ -42,7 +42,9 @@ fn definition(d: &Derived) -> Vec<String> {
         format!("t[j] = half-up(S[j] * C / 2^r), C / 2^r = 2^12 * log2(e) / (sqrt(d) * 2^{})", 2 * m.frac),
         format!("over tiles of {} keys: M' = max(M, ceil(max t / 2^12)), D = M' - M, u[j] = M' * 2^12 - t[j]", hw.n),
         format!("p[j] = min({}, half-up(line through 2^(-i / 16) at u[j]))", (1i64 << hw.p_bits) - 1),
-        format!("l = half-up(l / 2^D) + {guard} * sum of p[j], O[c] = half-up(O[c] / 2^D) + {guard} * sum of p[j] * v[j,c]"),
+        format!(
+            "l = half-up(l / 2^D) + {guard} * sum of p[j], O[c] = half-up(O[c] / 2^D) + {guard} * sum of p[j] * v[j,c]"
+        ),
         "R = floor(2^(L + 17) / l), L the bits of l".into(),
         format!("o[c] = saturate(half-even(O[c] * R / 2^(L + {})))", 17 - hw.gain),
     ]
@@ -81,7 +83,8 @@ pub fn ranges(d: &Derived) -> Vec<ProvenRange> {
         proof,
     };
     let half = 1i64 << (hw.bits - 1);
-    let mut out = vec![range("S", hw.score_bits, m.score_range(columns), format!("{columns} products of int{}", hw.bits))];
+    let mut out =
+        vec![range("S", hw.score_bits, m.score_range(columns), format!("{columns} products of int{}", hw.bits))];
     let scaled = "S * C / 2^r of the most columns, rounded";
     out.extend(m.logit_range(columns).map(|r| range("t", hw.logit_bits(), r, scaled.into())));
     out.extend(m.octave_range(columns).map(|r| range("M", hw.octave_bits, r, "ceil(t / 2^12)".into())));
@@ -91,6 +94,11 @@ pub fn ranges(d: &Derived) -> Vec<ProvenRange> {
     let weighted = format!("{keys} * {p} * 2^8 * {half}");
     out.extend(m.weighted_range(keys).map(|r| range("O", hw.weighted_bits, r, weighted)));
     let tile = hw.n * p * half;
-    out.push(range("sum of a tile's p * v", hw.product_bits(), (-tile, tile - hw.n * p), format!("{} * {p} * {half}", hw.n)));
+    out.push(range(
+        "sum of a tile's p * v",
+        hw.product_bits(),
+        (-tile, tile - hw.n * p),
+        format!("{} * {p} * {half}", hw.n),
+    ));
     out
 }

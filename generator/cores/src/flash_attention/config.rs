@@ -168,7 +168,8 @@ impl Config {
         check_name(&self.name, &mut issues);
         self.check_fractions(&mut issues);
         if self.shape.l_max < self.array.n {
-            let message = format!("{} queries or keys at most do not fill a tile of {}", self.shape.l_max, self.array.n);
+            let message =
+                format!("{} queries or keys at most do not fill a tile of {}", self.shape.l_max, self.array.n);
             issues.push(issue("C060", "shape.l_max", message, format!("l_max = {} or more", self.array.n)));
         }
         self.check_cell(target, &mut issues);
@@ -178,15 +179,15 @@ impl Config {
         }
         let (Some(target), true) = (target, issues.is_empty()) else { return Err(issues) };
         let model = self.model();
-        let hardware = self.hardware(target, &model).map_err(|e| vec![issue("C063", "shape", e, "smaller sizes".into())])?;
+        let hardware =
+            self.hardware(target, &model).map_err(|e| vec![issue("C063", "shape", e, "smaller sizes".into())])?;
         Ok(Derived { config: self.clone(), target, model, hardware, warnings: vec![] })
     }
 
     fn check_fractions(&self, issues: &mut Vec<Issue>) {
-        for (path, frac, bits) in [
-            ("input.frac", self.input.frac, self.input.bits),
-            ("output.frac", self.output.frac, self.output.bits),
-        ] {
+        for (path, frac, bits) in
+            [("input.frac", self.input.frac, self.input.bits), ("output.frac", self.output.frac, self.output.bits)]
+        {
             if frac >= bits {
                 let message = format!("{frac} fraction bits of {bits} leave no sign");
                 issues.push(issue("C061", path, message, format!("0 to {}", bits - 1)));

@@ -52,7 +52,8 @@ struct Control<'a> {
     m: Module,
     ck: Clock,
     n: Dim,
-    columns: Expr,
+    /// Place of a head's last column.
+    last_place: Expr,
     /// Phase B.
     weighing: Reg,
     /// Column within the phase.
@@ -82,13 +83,14 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let end = m.wire("last_place", &columns.wrapping_sub(1));
     m.allow(&end, "UNUSEDSIGNAL", "a place has one bit less where the largest number of columns is a power of two");
     let place_first = m.wire("place_first", &!place.any());
-    let place_last = m.wire("place_last", &place.eq_to(end.slice(0, hw.place_bits())));
+    let last_place = end.slice(0, hw.place_bits());
+    let place_last = m.wire("place_last", &place.eq_to(&last_place));
     let (a_go, b_go) = (m.output_wire("a_o", bit()), m.output_wire("b_o", bit()));
     let a_last = m.wire("a_last", &(&*a_go & &place_last));
     let b_last = m.wire("b_last", &(&*b_go & &place_last));
     let moves = m.wire("moves", &(&*a_go | &*b_go));
     place.next_when(&moves, place_last.select(0, place.wrapping_add(1)));
-    let c = Control { hw, m, ck, n, columns, weighing, place, place_first, place_last, a_go, b_go, a_last, b_last };
+    let c = Control { hw, m, ck, n, last_place, weighing, place, place_first, place_last, a_go, b_go, a_last, b_last };
     c.build();
     c.m.finish()
 }
@@ -198,7 +200,7 @@ impl Control<'_> {
         let place = ck.reg("q_place_q", uint(hw.place_bits())).reset_to(0);
         let held = ck.reg("held_q", uint(hw.slot_bits() + 1)).reset_to(0);
         m.describe(&held, "blocks of q in memory or under way");
-        let last = m.wire("q_last", &place.eq_to(m.wire("q_end", &self.columns.wrapping_sub(1)).slice(0, hw.place_bits())));
+        let last = m.wire("q_last", &place.eq_to(&self.last_place));
         let first = m.wire("q_first", &!place.any());
         // The block whose columns come in counts from its first one.
         let ready = m.wire("q_ready", &(!held.msb() | !&first));
@@ -296,9 +298,7 @@ impl Control<'_> {
         let (m, hw, ck) = (&self.m, self.hw, &self.ck);
         m.comment("Causal mask");
         let bits = hw.reach_bits();
-        let wide = |name: &str, value: &Expr| {
-            m.wire(name, &concat(&[&lit(0, uint(bits - value.width())), value]))
-        };
+        let wide = |name: &str, value: &Expr| m.wire(name, &concat(&[&lit(0, uint(bits - value.width())), value]));
         let step = lit(hw.n, uint(bits));
         let queries = m.input("queries_i", uint(clog2(hw.l_max + 1)));
         let (keys_wide, queries) = (wide("keys_wide", keys), wide("queries_wide", &queries));
@@ -382,8 +382,8 @@ impl Control<'_> {
         m.output("settle_first_o", &settled.bit(slot_bits));
         m.output("settle_at_o", &concat(&[&m.wire("settle_slot", &settled.slice(0, slot_bits)), &rows.number]));
         let seen = |cycles: i64, name: &str| later(name, &counts, cycles - cell::LATENCY);
-        let masks = (!hw.causal)
-            .then(|| (seen(hw.logit_latency() + 1, "seen"), seen(hw.probability_latency() - 1, "live")));
+        let masks =
+            (!hw.causal).then(|| (seen(hw.logit_latency() + 1, "seen"), seen(hw.probability_latency() - 1, "live")));
 
         let at = concat(&[&next.slot, &*self.place]);
         let out = concat(&[&at, &next.first, &(&*self.b_go & &self.place_first), &*self.b_go]);

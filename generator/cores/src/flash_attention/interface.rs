@@ -54,7 +54,16 @@ fn carries(hw: &Hardware) -> Vec<Carry> {
         carry("q", Dir::In, "H", "Lq", hw.bits, "Queries, a column of a block a beat.", queries(hw), false),
         carry("k", Dir::In, "Hkv", "Lk", hw.bits, "Keys, a column of a tile a beat.", keys(hw), false),
         carry("v", Dir::In, "Hkv", "Lk", hw.bits, "Values, as the keys.", keys(hw), false),
-        carry("o", Dir::Out, "H", "Lq", hw.out_bits, "Outputs, a column of a quarter block a beat; last ends the job.", outputs(hw), true),
+        carry(
+            "o",
+            Dir::Out,
+            "H",
+            "Lq",
+            hw.out_bits,
+            "Outputs, a column of a quarter block a beat; last ends the job.",
+            outputs(hw),
+            true,
+        ),
     ]
 }
 

@@ -135,7 +135,11 @@ impl Core for Configured {
 
     fn useful_ops(&self, dims: &Dims) -> u64 {
         let s = sizes(dims);
-        let seen = if self.0.model.causal { (0..s.queries).map(|i| i + s.keys - s.queries + 1).sum() } else { s.queries * s.keys };
+        let seen = if self.0.model.causal {
+            (0..s.queries).map(|i| i + s.keys - s.queries + 1).sum()
+        } else {
+            s.queries * s.keys
+        };
         (2 * s.kv_heads * (s.rows / s.queries) * seen * s.columns) as u64
     }
 

@@ -107,9 +107,14 @@ impl<'a> Top<'a> {
         let (q_write, q_write_at, q_read_at) =
             (out("q_write", 1), out("q_write_at", hw.address_bits()), out("q_read_at", hw.address_bits()));
         let (done, job_done) = (out("block_done", 1), out("job_done", 1));
-        let settle = [out("settle", 1), out("settle_first", 1), out("settle_at", hw.sum_address_bits()), out("settle_pick", PICK_BITS)];
-        let kept = (hw.resident > 1)
-            .then(|| [out("k_streamed", 1), out("v_streamed", 1), out("place", hw.place_bits())]);
+        let settle = [
+            out("settle", 1),
+            out("settle_first", 1),
+            out("settle_at", hw.sum_address_bits()),
+            out("settle_pick", PICK_BITS),
+        ];
+        let kept =
+            (hw.resident > 1).then(|| [out("k_streamed", 1), out("v_streamed", 1), out("place", hw.place_bits())]);
         let mut i = m.instance("u_control", &control::unit(hw)).param("N", &self.n).clock(&self.ck);
         for name in ["columns", "keys", "rows", "kv_heads"] {
             i = i.input(&format!("{name}_i"), &self.field(name));
@@ -278,7 +283,9 @@ impl<'a> Top<'a> {
         let (m, hw, ck) = (&self.m, self.hw, &self.ck);
         m.comment("Scale of the logits");
         let (least, bits) = (hw.shifts().0, hw.shift_bits());
-        let word = |&(mult, shift): &(u64, i64)| ((1 << logit::MULT_BITS) - mult) | ((shift - least) as u64) << logit::MULT_BITS;
+        let word = |&(mult, shift): &(u64, i64)| {
+            ((1 << logit::MULT_BITS) - mult) | ((shift - least) as u64) << logit::MULT_BITS
+        };
         let words: Vec<u64> = std::iter::once(0).chain(hw.scales.iter().map(word)).collect();
         let scale = m.rom("scale", &self.field("columns"), logit::MULT_BITS + bits, &words);
         let scale = ck.delay("scale", &scale, 1);

@@ -36,7 +36,8 @@ const CORNER_PRODUCTS: u64 = 60_000;
 pub fn coverage(d: &Derived) -> Vec<&'static str> {
     let hw = &d.hardware;
     let mut points = vec![
-        ONE_KEY, ONE_COLUMN, EQUAL, HIGHEST, LOWEST, BOTH, RISING, LEAP, FALLING, RAGGED, WHOLE, BLOCKS, WIDEST, LONGEST,
+        ONE_KEY, ONE_COLUMN, EQUAL, HIGHEST, LOWEST, BOTH, RISING, LEAP, FALLING, RAGGED, WHOLE, BLOCKS, WIDEST,
+        LONGEST,
     ];
     if hw.heads_max > 1 {
         points.extend([GROUPED, HEADS, DECODING]);
@@ -76,12 +77,19 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
         };
         out.push(Stimulus { name: name.into(), job: make(d, sizes, &value), covers: covers.to_vec() });
     };
-    let any = |seed: u64, bits: u64| move |tensor: Kind, at: u64, c: u64| spread(hw.bits, seed ^ (tensor as u64) << 50 ^ at << 20 ^ c << 4, bits);
+    let any = |seed: u64, bits: u64| {
+        move |tensor: Kind, at: u64, c: u64| spread(hw.bits, seed ^ (tensor as u64) << 50 ^ at << 20 ^ c << 4, bits)
+    };
     let some = (2 * n + 1).min(l);
     let mild = hw.bits as u64 / 2;
     let many = l.min(5 * n * hw.resident as u64);
     add("one key", &[ONE_KEY], Sizes { queries: 2, ..one }, &any(1, hw.bits as u64));
-    add("one column", &[ONE_COLUMN, BLOCKS], Sizes { queries: many, columns: 1, keys: if causal { many } else { n - 1 }, ..one }, &any(2, mild));
+    add(
+        "one column",
+        &[ONE_COLUMN, BLOCKS],
+        Sizes { queries: many, columns: 1, keys: if causal { many } else { n - 1 }, ..one },
+        &any(2, mild),
+    );
     let tiles = Sizes { queries: n.min(3), keys: some, ..one };
     add("equal keys", &[EQUAL], tiles, &|t, at, c| if t == Kind::Q { at as i64 * 7 - c as i64 } else { 3 + c as i64 });
     add("largest scores", &[HIGHEST], tiles, &|_, _, _| -top);
@@ -91,7 +99,9 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     let unit = |at: u64| (at / n) as i64 * (top >> 6).max(1) + (at % 3) as i64;
     add("rising", &[RISING], tiles, &|t, at, _| if t == Kind::Q { top / 4 } else { unit(at) });
     let last = some - 1;
-    add("leap", &[LEAP], tiles, &|t, at, _| if t == Kind::Q { top - 1 } else if at == last { top - 1 } else { -top + at as i64 });
+    add("leap", &[LEAP], tiles, &|t, at, _| {
+        if t == Kind::Q || at == last { top - 1 } else { -top + at as i64 }
+    });
     add("falling", &[FALLING], tiles, &|t, at, _| if t == Kind::Q { top / 4 } else { -unit(at) });
     add("ragged", &[RAGGED], Sizes { queries: (n + 1).min(l), keys: some, ..one }, &any(3, mild));
     if causal {
@@ -112,7 +122,12 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
         let group = heads.min(8) / kv;
         let shared = Sizes { heads: kv * group, kv_heads: kv, queries: 3.min(l), keys: (n + 2).min(l), columns: few };
         add("grouped heads", &[GROUPED], Sizes { heads: group, kv_heads: 1, ..shared }, &any(7, mild));
-        add("heads of their own", &[HEADS], Sizes { heads: heads.min(3), kv_heads: heads.min(3), ..shared }, &any(8, mild));
+        add(
+            "heads of their own",
+            &[HEADS],
+            Sizes { heads: heads.min(3), kv_heads: heads.min(3), ..shared },
+            &any(8, mild),
+        );
         add("decoding", &[DECODING], Sizes { queries: 1, ..shared }, &any(9, mild));
     }
     out
