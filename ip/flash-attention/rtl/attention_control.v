@@ -221,8 +221,7 @@ module attention_control #(
   reg [5:0] ahead_q;  // columns of q that no tile has used
   reg [1:0] open_q;  // blocks that have begun and have not left
 
-  wire [4:0] q_end = columns_i - 5'd1;
-  wire q_last = q_place_q == q_end[3:0];
+  wire q_last = q_place_q == last_place[3:0];
   wire q_first = ~|q_place_q;
   wire q_ready = ~held_q[1] | ~q_first;
   wire q_take = q_valid_i & q_ready;
