@@ -62,6 +62,7 @@ bench: setup
 	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
 	cargo run --quiet -p bitlathe-golden --example softmax_accuracy
+	cargo run --quiet --release -p bitlathe-golden --example attention_error
 	$(BITLATHE) compare softmax --n 197 --sigma 1 --scales 0.02..0.2 -o docs/softmax.svg
 
 # Simulates N cores drawn from the full cross of all options, where the tests take pairs; `make sweep N=` takes every one.

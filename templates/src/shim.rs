@@ -77,7 +77,8 @@ mod tests {
 
     fn stream(name: &str, dir: Dir, lanes: u64, lane_bits: u32, last: bool) -> Stream {
         let lanes = vec![LaneVar { name: "c".into(), extent: lanes }];
-        let layout = Layout { loops: vec![], lanes, group: 1, lane_bits, code: "plain".into(), axes: vec![] };
+        let layout =
+            Layout { loops: vec![], lanes, group: 1, lane_bits, code: "plain".into(), axes: vec![], shape: vec![] };
         Stream { name: name.into(), dir, layout, signed: true, last, doc: String::new() }
     }
 

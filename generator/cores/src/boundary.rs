@@ -43,7 +43,7 @@ pub fn axis(terms: &[(&str, i64)], tile: i64) -> Axis {
 
 /// A layout of plain lanes, one element each.
 pub fn plain(loops: Vec<LoopVar>, lanes: Vec<LaneVar>, lane_bits: i64, axes: Vec<Axis>) -> Layout {
-    Layout { loops, lanes, group: 1, lane_bits: lane_bits as u32, code: "plain".into(), axes }
+    Layout { loops, lanes, group: 1, lane_bits: lane_bits as u32, code: "plain".into(), axes, shape: vec![] }
 }
 
 /// A tensor with how it travels: over a stream of its name, or as the value of a register field of its name.

@@ -4,6 +4,7 @@ mod boundary;
 mod common;
 pub mod compare;
 mod core;
+pub mod flash_attention;
 pub mod mixpe_gemm;
 pub mod pairwise;
 pub mod parts;
@@ -19,5 +20,11 @@ pub use crate::core::*;
 
 /// Every kind of core, in the order in which `bitlathe list` shows them.
 pub fn kinds() -> &'static [&'static dyn Kind] {
-    &[&ternary_gemm::TernaryGemm, &mixpe_gemm::MixpeGemm, &quantizer::Quantizer, &softmax::Softmax]
+    &[
+        &ternary_gemm::TernaryGemm,
+        &mixpe_gemm::MixpeGemm,
+        &quantizer::Quantizer,
+        &softmax::Softmax,
+        &flash_attention::FlashAttention,
+    ]
 }

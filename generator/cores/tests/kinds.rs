@@ -165,6 +165,10 @@ fn streams_carry_every_element_equally_often() {
             };
             s.layout.walk(&job.dims, &shape, |_, slots| count(slots)).unwrap();
             assert_eq!(seen.len(), shape.iter().product::<usize>(), "{}: {}", core.config(), s.name);
+            // Under a causal mask the first keys are seen more often than the last.
+            if s.layout.loops.iter().any(|l| l.extent.depends_on().is_some()) {
+                continue;
+            }
             let times = seen.values().next().copied();
             assert!(seen.values().all(|n| Some(*n) == times), "{}: {}", core.config(), s.name);
             assert!(s.dir == Dir::In || times == Some(1), "{}: {}", core.config(), s.name);

@@ -27,7 +27,7 @@ fn stream(name: &str, dir: Dir, loops: &[(&str, Extent)], lanes: u64, lane_bits:
     let loops = loops.iter().map(|(n, e)| LoopVar { name: n.to_string(), extent: e.clone() }).collect();
     let lanes = vec![LaneVar { name: "c".into(), extent: lanes }];
     let code = if name == "b" { "excess128" } else { "plain" }.to_string();
-    let layout = Layout { loops, lanes, group: 1, lane_bits, code, axes };
+    let layout = Layout { loops, lanes, group: 1, lane_bits, code, axes, shape: vec![] };
     Stream { name: name.into(), dir, layout, signed: true, last: dir == Dir::Out, doc: String::new() }
 }
 

@@ -124,6 +124,7 @@ fn interface(inputs: u64, outputs: u64) -> Interface {
                 Axis { terms: vec![("n".into(), 1)], tile: 1 },
                 Axis { terms: vec![("lane".into(), 1)], tile: lanes },
             ],
+            shape: vec![],
         },
         signed: true,
         last: true,

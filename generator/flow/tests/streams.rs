@@ -137,6 +137,7 @@ fn interface(case: &Case) -> Interface {
         lane_bits: 8,
         code: "plain".into(),
         axes: vec![Axis { terms: vec![("n".into(), 1)], tile: 1 }],
+        shape: vec![],
     };
     let names = || {
         let inputs = case.inputs.iter().map(|n| (*n, Dir::In, Role::In));

@@ -2,9 +2,10 @@
 //!
 //! Everything here computes on plain integers and plain parameter structs. Floating point appears only where a real
 //! scale becomes integers ([`dyadic`], [`softmax::Method`]), where real values are quantized ([`quantize`], [`grouped`]), and in error
-//! figures ([`float`], [`softmax::accuracy`]).
+//! figures ([`float`], [`softmax::accuracy`], [`attention::accuracy`]).
 
 mod arguments;
+pub mod attention;
 pub mod division;
 pub mod dyadic;
 pub mod encoding;

@@ -35,16 +35,66 @@ pub enum Extent {
         /// The loop over the blocks, further out, `ceil(dim / by)` of them.
         block: String,
     },
+    /// `ceil(product of some sizes / (another size * by))`.
+    Share {
+        /// Run-time sizes by name, at least one.
+        of: Vec<String>,
+        /// The run-time size that divides them.
+        among: String,
+        /// Divisor, at least 1.
+        by: u64,
+    },
+    /// Tiles of keys that a block of rows sees under a causal mask: row r of the walk is query r mod `queries`, which sees the keys up
+    /// to its own, counted from the last.
+    Causal {
+        /// The loop over blocks of rows, further out.
+        block: String,
+        /// Rows of a block.
+        rows: u64,
+        /// The run-time number of queries.
+        queries: String,
+        /// The run-time number of keys, no less.
+        keys: String,
+        /// Keys of a tile.
+        by: u64,
+    },
 }
 
 impl Extent {
-    /// The number under given sizes; of steps within a block, that of the first.
+    /// The number under given sizes; of steps within a block, that of the first; of tiles under a causal mask, the most.
     pub fn value(&self, dims: &Dims) -> Result<u64, LayoutError> {
         let size = |dim: &String| dims.get(dim).copied().ok_or_else(|| LayoutError::UnknownDim(dim.clone()));
         match self {
             Self::Const(n) => Ok(*n),
             Self::CeilDiv { dim, by } => Ok(size(dim)?.div_ceil(*by)),
             Self::Within { dim, by, .. } => Ok(size(dim)?.min(*by)),
+            Self::Share { of, among, by } => {
+                let product = of.iter().map(size).product::<Result<u64, _>>()?;
+                Ok(product.div_ceil((size(among)? * by).max(1)))
+            }
+            Self::Causal { keys, by, .. } => Ok(size(keys)?.div_ceil(*by)),
+        }
+    }
+
+    /// The number at a step of the loop that it depends on; the same everywhere for others.
+    fn at(&self, dims: &Dims, counter: impl Fn(&str) -> u64) -> Result<u64, LayoutError> {
+        let size = |dim: &String| dims.get(dim).copied().ok_or_else(|| LayoutError::UnknownDim(dim.clone()));
+        if let Self::Within { dim, by, block } = self {
+            return Ok(size(dim)?.saturating_sub(by * counter(block)).min(*by));
+        }
+        let Self::Causal { block, rows, queries, keys, by } = self else { return self.value(dims) };
+        let (queries, keys) = (size(queries)?.max(1), size(keys)?);
+        let first = counter(block) * rows % queries;
+        // A block that reaches a head's last query sees every key.
+        let seen = if first + rows >= queries { keys } else { (first + rows + keys).saturating_sub(queries) };
+        Ok(seen.div_ceil(*by))
+    }
+
+    /// The loop whose step decides the number, if one does.
+    pub fn depends_on(&self) -> Option<&str> {
+        match self {
+            Self::Within { block, .. } | Self::Causal { block, .. } => Some(block),
+            _ => None,
         }
     }
 
@@ -55,6 +105,9 @@ impl Extent {
             Self::CeilDiv { dim, by: 1 } => dim.clone(),
             Self::CeilDiv { dim, by } => format!("ceil({dim} / {by})"),
             Self::Within { dim, by, block } => format!("min({by}, {dim} - {by}*{block})"),
+            Self::Share { of, among, by: 1 } => format!("{} / {among}", of.join("*")),
+            Self::Share { of, among, by } => format!("ceil({} / ({by}*{among}))", of.join("*")),
+            Self::Causal { block, keys, by, .. } => format!("ceil({keys} seen by {block} / {by})"),
         }
     }
 }
@@ -101,6 +154,9 @@ pub struct Layout {
     pub code: String,
     /// One entry per tensor axis, outermost first.
     pub axes: Vec<Axis>,
+    /// Sizes of the axes where the walk takes the row-major tensor in another shape than its own; empty: its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shape: Vec<Extent>,
 }
 
 /// Where an element of a beat comes from or goes to.
@@ -144,16 +200,42 @@ impl Layout {
 
     /// Beats in a job.
     pub fn beats(&self, dims: &Dims) -> Result<u64, LayoutError> {
-        self.factors().iter().map(|f| f.value(dims)).product()
+        self.beats_from(0, dims, &mut vec![0; self.loops.len()])
+    }
+
+    /// Beats of the loops from `at` on, at given counters of those further out.
+    fn beats_from(&self, at: usize, dims: &Dims, counters: &mut Vec<u64>) -> Result<u64, LayoutError> {
+        let Some(this) = self.loops.get(at) else { return Ok(1) };
+        let extent = this.extent.at(dims, |name| self.counter(name, counters))?;
+        let decides = self.loops.iter().any(|l| l.extent.depends_on() == Some(&this.name));
+        if !decides {
+            return Ok(extent * self.beats_from(at + 1, dims, counters)?);
+        }
+        let mut step = |step: u64| {
+            counters[at] = step;
+            self.beats_from(at + 1, dims, counters)
+        };
+        // Whole blocks are alike.
+        let causal = |l: &LoopVar| matches!(&l.extent, Extent::Causal { block, .. } if *block == this.name);
+        if extent > 0 && !self.loops.iter().any(causal) {
+            return Ok((extent - 1) * step(0)? + step(extent - 1)?);
+        }
+        (0..extent).map(step).sum()
+    }
+
+    /// The counter of a loop by name.
+    fn counter(&self, name: &str, counters: &[u64]) -> u64 {
+        self.loops.iter().zip(counters).find(|(l, _)| l.name == name).map_or(0, |(_, c)| *c)
     }
 
     /// Calls `visit(beat, slots)` for every beat in order. `slots` holds `lane_count() * group` entries, lane 0 first.
     pub fn walk(&self, dims: &Dims, shape: &[usize], mut visit: impl FnMut(u64, &[Slot])) -> Result<(), LayoutError> {
-        let extents = self.loops.iter().map(|l| l.extent.value(dims)).collect::<Result<Vec<u64>, _>>()?;
         let lanes = self.lane_offsets();
+        let folded = self.shape.iter().map(|e| e.value(dims).map(|n| n as usize)).collect::<Result<Vec<_>, _>>()?;
+        let shape = if folded.is_empty() { shape } else { &folded };
         let mut slots = vec![Slot::Pad; lanes.len()];
         let beats = self.beats(dims)?;
-        let mut counters = vec![0u64; extents.len()];
+        let mut counters = vec![0u64; self.loops.len()];
         for beat in 0..beats {
             let base: Vec<u64> = self.axes.iter().map(|a| self.loop_offset(a, &counters)).collect();
             for (slot, lane) in slots.iter_mut().zip(&lanes) {
@@ -161,21 +243,15 @@ impl Layout {
             }
             visit(beat, &slots);
             for at in (0..counters.len()).rev() {
+                let extent = self.loops[at].extent.at(dims, |name| self.counter(name, &counters))?;
                 counters[at] += 1;
-                if counters[at] < extents[at].min(self.left(at, dims, &counters)) {
+                if counters[at] < extent {
                     break;
                 }
                 counters[at] = 0;
             }
         }
         Ok(())
-    }
-
-    /// Steps of loop `at` that its block has left; no bound for other loops.
-    fn left(&self, at: usize, dims: &Dims, counters: &[u64]) -> u64 {
-        let Extent::Within { dim, by, block } = &self.loops[at].extent else { return u64::MAX };
-        let outer = self.loops.iter().zip(counters).find(|(l, _)| l.name == *block).map_or(0, |(_, c)| *c);
-        dims.get(dim).map_or(0, |d| d.saturating_sub(by * outer))
     }
 
     fn loop_offset(&self, axis: &Axis, counters: &[u64]) -> u64 {
@@ -248,6 +324,7 @@ mod tests {
                 Axis { terms: vec![("block".into(), 3), ("t".into(), 1)], tile: 1 },
                 Axis { terms: vec![("c".into(), 1)], tile: 2 },
             ],
+            shape: vec![],
         }
     }
 
@@ -263,5 +340,66 @@ mod tests {
         assert_eq!(texts, ["2", "T"]);
         assert_eq!(layout.loops[2].extent.text(), "min(3, T - 3*block)");
         assert_eq!(layout.beats(&Dims::new()), Err(LayoutError::UnknownDim("T".into())));
+    }
+
+    fn dims(sizes: &[(&str, u64)]) -> Dims {
+        sizes.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
+    }
+
+    fn looped(name: &str, extent: Extent) -> LoopVar {
+        LoopVar { name: name.into(), extent }
+    }
+
+    fn axis(terms: &[(&str, u64)], tile: u64) -> Axis {
+        Axis { terms: terms.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect(), tile }
+    }
+
+    #[test]
+    fn a_share_is_rounded_up_once() {
+        let share = |by| Extent::Share { of: vec!["H".into(), "L".into()], among: "K".into(), by };
+        let sizes = dims(&[("H", 6), ("L", 5), ("K", 2)]);
+        assert_eq!([1, 4, 15, 16].map(|by| share(by).value(&sizes)), [Ok(15), Ok(4), Ok(1), Ok(1)]);
+        assert_eq!(share(4).text(), "ceil(H*L / (4*K))");
+        assert_eq!(share(1).value(&dims(&[("H", 1), ("K", 1)])), Err(LayoutError::UnknownDim("L".into())));
+    }
+
+    /// Five queries of each of two heads, in blocks of four, over seven keys in tiles of two.
+    #[test]
+    fn tiles_follow_what_a_block_sees() {
+        let [block, queries, keys] = ["block", "L", "K"].map(String::from);
+        let rows = Extent::CeilDiv { dim: "R".into(), by: 4 };
+        let tiles = Extent::Causal { block, rows: 4, queries, keys, by: 2 };
+        let layout = Layout {
+            loops: vec![looped("block", rows), looped("tile", tiles)],
+            lanes: vec![LaneVar { name: "key".into(), extent: 2 }],
+            group: 1,
+            lane_bits: 8,
+            code: "plain".into(),
+            axes: vec![axis(&[("tile", 2), ("key", 1)], 2)],
+            shape: vec![],
+        };
+        let sizes = dims(&[("R", 10), ("L", 5), ("K", 7)]);
+        // Queries 0 to 3 see six keys; 4, 0, 1, 2 and 3, 4 see all.
+        assert_eq!(layout.beats(&sizes), Ok(3 + 4 + 4));
+        let mut first = vec![];
+        layout.walk(&sizes, &[7], |_, slots| first.push(slots[0])).expect("all sizes are there");
+        assert_eq!(first, [0, 2, 4, 0, 2, 4, 6, 0, 2, 4, 6].map(Slot::Element));
+    }
+
+    #[test]
+    fn a_tensor_is_walked_in_another_shape() {
+        let size = |dim: &str| Extent::CeilDiv { dim: dim.into(), by: 1 };
+        let layout = Layout {
+            loops: vec![looped("block", Extent::CeilDiv { dim: "R".into(), by: 4 })],
+            lanes: vec![LaneVar { name: "row".into(), extent: 4 }],
+            group: 1,
+            lane_bits: 8,
+            code: "plain".into(),
+            axes: vec![axis(&[("block", 4), ("row", 1)], 4)],
+            shape: vec![size("R")],
+        };
+        let mut last = vec![];
+        layout.walk(&dims(&[("R", 6)]), &[2, 3], |_, slots| last.push(slots[3])).expect("all sizes are there");
+        assert_eq!(last, [Slot::Element(3), Slot::Pad]);
     }
 }

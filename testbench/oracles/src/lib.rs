@@ -96,5 +96,6 @@ fn layout(s: Lanes) -> Layout {
             Axis { terms: vec![("n".into(), 1)], tile: 1 },
             Axis { terms: vec![("lane".into(), 1)], tile: s.count as u64 },
         ],
+        shape: vec![],
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Clock, Expr, Module, Unit, bit, concat, uint};
+use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, bit, concat, uint};
 use bitlathe_spec::Family;
 
 use crate::Cost;
@@ -39,12 +39,13 @@ pub fn delay_line(width: i64, stages: i64, reset: bool) -> Rc<Unit> {
 }
 
 /// A value `n` enabled cycles later, by an instance `u_delay_<name>`.
-pub fn delayed(m: &Module, ck: &Clock, name: &str, en: &Expr, value: &Expr, n: i64, reset: bool) -> Expr {
-    if n == 0 {
+pub fn delayed(m: &Module, ck: &Clock, name: &str, en: &Expr, value: &Expr, n: impl Into<Dim>, reset: bool) -> Expr {
+    let n = n.into();
+    if n.value() == 0 {
         return value.clone();
     }
     let out = m.wire_later(&format!("{name}_delayed"), uint(value.width()));
-    m.instance(&format!("u_delay_{name}"), &delay_line(value.width().value(), n, reset))
+    m.instance(&format!("u_delay_{name}"), &delay_line(value.width().value(), n.value(), reset))
         .param("WIDTH", value.width())
         .param("STAGES", n)
         .clock(ck)

@@ -117,9 +117,10 @@ pub fn multiply_add(form: Form, a_bits: i64, b_bits: i64, p_bits: i64, implement
     m.finish()
 }
 
-/// The value with copies of its sign, as wide as a port of the cell.
-fn widened(m: &Module, name: &str, value: &Expr, width: i64) -> Expr {
-    let copies = m.wire(&format!("{name}_signs"), &value.msb().repeat(width));
+/// The value with copies of its sign, at least as wide as it is, such as a port of a vendor's cell.
+pub fn widened(m: &Module, name: &str, value: &Expr, width: impl Into<Dim>) -> Expr {
+    let width = width.into();
+    let copies = m.wire(&format!("{name}_signs"), &value.msb().repeat(&width));
     let all = m.wire(&format!("{name}_all"), &concat(&[&copies, value]));
     m.allow(&all, "UNUSEDSIGNAL", "surplus copies of the sign");
     m.wire(&format!("{name}_port"), &all.slice(0, width))

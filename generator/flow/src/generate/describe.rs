@@ -251,6 +251,18 @@ fn notes(stream: &Stream) -> Vec<String> {
     if !repeats.is_empty() {
         notes.push(format!("Each step of {} sends the same beats again.", repeats.join(" and ")));
     }
+    for l in &layout.loops {
+        if let Extent::Causal { block, rows, queries, keys, .. } = &l.extent {
+            notes.push(format!(
+                "{block} sees all {keys} keys where f + {rows} >= {queries} with f = {rows}*{block} mod {queries}, else the first f + {rows} + \
+                 {keys} - {queries}."
+            ));
+        }
+    }
+    if !layout.shape.is_empty() {
+        let sizes: Vec<String> = layout.shape.iter().map(Extent::text).collect();
+        notes.push(format!("{} is read, row-major, as [{}].", stream.name, sizes.join(", ")));
+    }
     for axis in &layout.axes {
         if let Some(text) = overhang(layout, axis) {
             notes.push(text);

@@ -160,8 +160,15 @@ mod tests {
     use super::*;
 
     fn stream(dir: Dir) -> Stream {
-        let layout =
-            Layout { loops: vec![], lanes: vec![], group: 1, lane_bits: 8, code: "plain".into(), axes: vec![] };
+        let layout = Layout {
+            loops: vec![],
+            lanes: vec![],
+            group: 1,
+            lane_bits: 8,
+            code: "plain".into(),
+            axes: vec![],
+            shape: vec![],
+        };
         Stream { name: "s".into(), dir, layout, signed: true, last: true, doc: String::new() }
     }
 

@@ -175,7 +175,7 @@ mod tests {
         ];
         let lanes = vec![LaneVar { name: "c".into(), extent: 3 }];
         let axes = vec![Axis { terms: vec![("k".into(), 3), ("c".into(), 1)], tile: 3 }];
-        let layout = Layout { loops, lanes, group: 1, lane_bits, code: "plain".into(), axes };
+        let layout = Layout { loops, lanes, group: 1, lane_bits, code: "plain".into(), axes, shape: vec![] };
         Stream { name: "x".into(), dir: Dir::In, layout, signed, last: false, doc: String::new() }
     }
 

@@ -189,6 +189,7 @@ pub fn interface(top: &str, (wide_in, wide_out): (u64, u64), bits: u32) -> Inter
         lane_bits: bits,
         code: "plain".into(),
         axes: vec![Axis { terms: vec![("n".into(), lanes), ("lane".into(), 1)], tile: lanes }],
+        shape: vec![],
     };
     let tensor = |name: &str, role, dim: &str| TensorSpec {
         name: name.into(),

@@ -55,6 +55,7 @@ fn streams() -> Vec<Stream> {
         lane_bits: 8,
         code: "plain".into(),
         axes: vec![axis(&[("pass", 2), ("b", 1)], 2), axis(&[("slab", 6), ("k", 1)], 6)],
+        shape: vec![],
     };
     let w = Layout {
         loops: loops(&[pass.clone(), slab, tile.clone()]),
@@ -63,6 +64,7 @@ fn streams() -> Vec<Stream> {
         lane_bits: 5,
         code: "index5".into(),
         axes: vec![axis(&[("tile", 2), ("r", 1)], 2), axis(&[("slab", 6), ("c", 3), ("i", 1)], 6)],
+        shape: vec![],
     };
     let y = Layout {
         loops: loops(&[pass, tile, token]),
@@ -71,6 +73,7 @@ fn streams() -> Vec<Stream> {
         lane_bits: 32,
         code: "plain".into(),
         axes: vec![axis(&[("pass", 2), ("b", 1)], 2), axis(&[("tile", 2), ("r", 1)], 2)],
+        shape: vec![],
     };
     let stream = |name: &str, dir, layout, last, doc: &str| Stream {
         name: name.into(),

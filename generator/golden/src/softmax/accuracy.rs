@@ -75,7 +75,7 @@ pub fn sweep(method: Method, output: Output, rows: &Rows, scales: &[f64]) -> Res
 impl Rows {
     /// The rows at a scale, int8 [count, n].
     pub fn quantized(&self, scale: f64) -> Tensor {
-        let z = normal(self.seed, self.count * self.n);
+        let z = float::normal(self.seed, self.count * self.n);
         let x = z.iter().map(|z| (z * self.sigma / scale).round_ties_even().clamp(-128.0, 127.0) as i64);
         Tensor::new(DType::I8, [self.count, self.n], x.collect())
     }
@@ -114,21 +114,4 @@ impl Softmax {
             (Output::Raw, sum) => y as f64 / sum.as_ref().map_or(1.0, |s| s.data[row] as f64),
         }
     }
-}
-
-/// Normal numbers by Box and Muller (1958) over splitmix64 (Steele et al. 2014).
-fn normal(seed: u64, count: usize) -> Vec<f64> {
-    let mut state = seed;
-    let mut uniform = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // 53 bits, in (0, 1].
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64 + f64::EPSILON / 2.0
-    };
-    let mut pair = || {
-        let (radius, angle) = ((-2.0 * uniform().ln()).sqrt(), std::f64::consts::TAU * uniform());
-        [radius * angle.cos(), radius * angle.sin()]
-    };
-    (0..count.div_ceil(2)).flat_map(|_| pair()).take(count).collect()
 }
