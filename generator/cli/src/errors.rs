@@ -143,10 +143,7 @@ impl From<WeightError> for Failure {
                 "the name of the tensor follows the file: --weights FILE:TENSOR"
             }
             WeightProblem::NothingToTernarize => "leave --ternarize out",
-            _ => {
-                "read are GGUF (TQ1_0, TQ2_0, I8, floats), safetensors (HF BitNet, AWQ, GPTQ, int8, floats) and npy; real numbers need \
-                 --ternarize absmean"
-            }
+            _ => "read are GGUF (TQ1_0, TQ2_0, I8, floats), safetensors (HF BitNet, AWQ, GPTQ, int8, floats) and npy",
         };
         fail(Exit::Input, "W001", error, help)
     }

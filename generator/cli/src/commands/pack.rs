@@ -60,7 +60,9 @@ fn refused(weights: &str, reason: String) -> Failure {
     let finding = Finding::new("W002", format!("the core cannot take `{weights}`: {reason}"));
     Failure::one(
         Exit::Input,
-        finding.help("real numbers become ternary with --ternarize absmean; `bitlathe check` shows the core's sizes"),
+        finding.help(
+            "`bitlathe check` shows the core's sizes; --ternarize absmean makes real numbers ternary for ternary-gemm",
+        ),
     )
 }
 

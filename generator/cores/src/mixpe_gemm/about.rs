@@ -67,14 +67,14 @@ fn blocks(hw: &Hardware) -> Vec<Block> {
         sums = "Group sums";
     }
     out.push(block("Column feet", "zero point, scale".into(), &[sums, "z", "s"]));
-    out.push(block("Accumulators", format!("{} rows", hw.t_block), &["Column feet"]));
-    let (detail, mut from) = (
-        hw.requant.map_or_else(
-            || format!("exact, {} bits", hw.acc_bits()),
-            |r| format!("int{}, {}", r.bits, r.rounding.name()),
-        ),
-        vec!["Accumulators"],
-    );
+    let mut from = vec!["Column feet"];
+    if hw.groups_max() > 1 {
+        out.push(block("Accumulators", format!("{} rows", hw.t_block), &["Column feet"]));
+        from = vec!["Accumulators"];
+    }
+    let detail = hw
+        .requant
+        .map_or_else(|| format!("exact, {} bits", hw.acc_bits()), |r| format!("int{}, {}", r.bits, r.rounding.name()));
     from.extend(hw.requant.iter().flat_map(|r| r.streams()));
     out.push(block("Output", detail, &from));
     out
@@ -98,8 +98,13 @@ pub fn ranges(d: &Derived) -> Vec<ProvenRange> {
     let mut ranges = vec![
         range("activation", bits, (-top, top - 1), format!("int{bits}")),
         range("sum of a group", hw.group_bits(), (-15 * group * top, 15 * group * (top - 1)), products),
-        range("sum of its activations", hw.total_bits(), (-group * top, group * (top - 1)), format!("{group} of them")),
-        range("z * A - acc", hw.debt_bits(), debt, format!("{group} products of an int{bits} and -15 .. 16")),
+        range(
+            "sum of its activations",
+            hw.foot().total_bits(),
+            (-group * top, group * (top - 1)),
+            format!("{group} of them"),
+        ),
+        range("z * A - acc", hw.foot().debt_bits(), debt, format!("{group} products of an int{bits} and -15 .. 16")),
         range(
             "accumulator",
             hw.acc_bits(),

@@ -9,6 +9,7 @@ use super::control::LEAST_ROWS;
 use super::hardware::Hardware;
 use crate::Issue;
 use crate::common::{TargetTable, check_name, check_target, issue, top_module};
+use crate::parts::carry::implementation;
 use crate::requantized::OutputTable;
 use crate::wrap::Wrap;
 
@@ -46,7 +47,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct ShapeTable {
     /// Largest K: columns of the weight matrix, activations of a row.
-    #[schemars(range(min = 1, max = 65536))]
+    #[schemars(range(min = 4, max = 65536))]
     pub k_max: u32,
     /// Largest M: rows of the weight matrix, outputs of a row.
     #[schemars(range(min = 1, max = 65536))]
@@ -170,7 +171,8 @@ impl Config {
         let kernel = target.and_then(|t| self.kernel(t, &mut issues));
         let (Some(target), Some(kernel), true) = (target, kernel, issues.is_empty()) else { return Err(issues) };
         let hardware = self.hardware(target, kernel);
-        Ok(Derived { config: self.clone(), target, hardware, warnings: self.warnings() })
+        let warnings = self.warnings(target, &hardware);
+        Ok(Derived { config: self.clone(), target, hardware, warnings })
     }
 
     fn check_sizes(&self, issues: &mut Vec<Issue>) {
@@ -182,14 +184,19 @@ impl Config {
             let near: Vec<String> = near.iter().flatten().map(u32::to_string).collect();
             issues.push(issue("C070", "array.rows", message, format!("rows = {}", near.join(" or "))));
         }
-        for (path, cells, most) in [("array.rows", a.rows, self.shape.k_max), ("array.cols", a.cols, self.shape.m_max)]
-        {
-            if cells > most {
-                let message = format!("{cells} for at most {most} values leave cells that never work");
-                let help =
-                    format!("{most} or fewer, or a larger {}", if path == "array.rows" { "k_max" } else { "m_max" });
-                issues.push(issue("C005", path, message, help));
-            }
+        let unused = |path, message, fewer: u32, size| {
+            issue("C005", path, message, format!("{fewer} or fewer, or a larger {size}"))
+        };
+        if a.rows > self.shape.k_max {
+            let legal = (1..=self.shape.k_max).rev().find(|r| group.is_multiple_of(*r)).unwrap_or(1);
+            let message =
+                format!("{} rows for a K of at most {} leave cells that never work", a.rows, self.shape.k_max);
+            issues.push(unused("array.rows", message, legal, "k_max"));
+        }
+        if a.cols > self.shape.m_max {
+            let message =
+                format!("{} columns for an M of at most {} leave cells that never work", a.cols, self.shape.m_max);
+            issues.push(unused("array.cols", message, self.shape.m_max, "m_max"));
         }
     }
 
@@ -247,15 +254,28 @@ impl Config {
         }
     }
 
-    fn warnings(&self) -> Vec<Issue> {
-        if self.shape.t_block >= self.array.rows {
-            return vec![];
+    fn warnings(&self, target: &Target, hw: &Hardware) -> Vec<Issue> {
+        let mut out = vec![];
+        if self.shape.t_block < self.array.rows {
+            let (t_block, rows) = (self.shape.t_block, self.array.rows);
+            let message =
+                format!("loading a weight tile takes {rows} cycles, a block of rows only {t_block}: rows will wait");
+            let help = format!("t_block = {rows} or more hides the loading");
+            out.push(issue("C074", "shape.t_block", message, help));
         }
-        let (t_block, rows) = (self.shape.t_block, self.array.rows);
-        let message =
-            format!("loading a weight tile takes {rows} cycles, a block of rows only {t_block}: rows will wait");
-        let help = format!("t_block = {rows} or more hides the loading");
-        vec![Issue { warning: true, ..issue("C074", "shape.t_block", message, help) }]
+        if self.array.prefer == PreferName::Dsp && self.array.kernel == AUTO && !hw.array.kernel.on_blocks() {
+            let message =
+                format!("no DSP block of {} is a cell: the cells are `{}`", target.name, hw.array.kernel.name());
+            out.push(issue("C075", "array.prefer", message, "prefer = \"lut\", or an AMD target".into()));
+        }
+        if implementation(target.family) != 0 && hw.foot().leaves_product(target.family) {
+            let message =
+                "a column's products do not fit two DSP blocks: synthesis takes more of them, and look-up tables"
+                    .into();
+            let help = "fewer activation bits, a smaller group, or a smaller k_max".into();
+            out.push(issue("C076", "act.bits", message, help));
+        }
+        out.into_iter().map(|i| Issue { warning: true, ..i }).collect()
     }
 }
 
@@ -292,7 +312,7 @@ mod tests {
         };
         refused(&[("target.name", json!("nothing"))], "C001", "target.name", "kv260");
         refused(&[("name", json!("mixpe-array"))], "C002", "name", "mixpe-array-core");
-        refused(&[("shape.k_max", json!(8))], "C005", "array.rows", "8 or fewer");
+        refused(&[("shape.k_max", json!(13))], "C005", "array.rows", "8 or fewer");
         refused(&[("shape.m_max", json!(4))], "C005", "array.cols", "4 or fewer");
         let requant = ("output.kind", json!("requant"));
         refused(&[requant, ("output.shift", json!([9, 3]))], "C006", "output.shift", "[3, 9]");
@@ -336,5 +356,18 @@ mod tests {
         let found = warnings(15);
         assert!(found[0].warning && found[0].code == "C074" && found[0].help.contains("16"), "{found:?}");
         assert!(warnings(16).is_empty());
+    }
+
+    #[test]
+    fn blocks_that_are_not_there_or_too_narrow_are_warned_of() {
+        let codes = |changes: &[(&str, Value)]| -> Vec<&str> {
+            let config: Config = serde_json::from_value(document(changes)).unwrap();
+            config.derive().unwrap().warnings.iter().map(|w| w.code).collect()
+        };
+        let (dsp, wide) = (("array.prefer", json!("dsp")), ("act.bits", json!(16)));
+        assert!(codes(std::slice::from_ref(&dsp)).is_empty() && codes(std::slice::from_ref(&wide)).is_empty());
+        assert_eq!(codes(&[("target.name", json!("ecp5-85f")), dsp]), ["C075"]);
+        assert_eq!(codes(&[wide.clone(), ("target.name", json!("xc7a100t"))]), ["C076"]);
+        assert_eq!(codes(&[wide, ("shape.k_max", json!(8192))]), ["C076"]);
     }
 }

@@ -1,5 +1,6 @@
 //! Which row of activations meets which weight tile, and when: the walk over a job, and the loading of weights behind it.
 
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Module, Unit, bit, concat, lit, uint};
@@ -7,6 +8,11 @@ use bitlathe_hdl::{Dim, Module, Unit, bit, concat, lit, uint};
 /// Fewest cycles from a row of activations to the same row of the next tile, which reads what the first has written. No tile is
 /// loaded faster, so that the array has at least as many rows.
 pub const LEAST_ROWS: i64 = 4;
+
+/// Rows of a block for which the text of the walk is the same: the pause after short blocks is made for their rows.
+pub fn blocks(t_block: i64) -> RangeInclusive<i64> {
+    if t_block < LEAST_ROWS { t_block..=t_block } else { LEAST_ROWS..=65536 }
+}
 
 /// Bits that count to `max`.
 fn count_bits(max: &Dim) -> Dim {
@@ -37,7 +43,7 @@ pub fn tile_walk(w: Walk) -> Rc<Unit> {
         "Where a row of activations belongs: blocks of T_BLOCK rows, in each the weight tiles along M, in each those along K,\n\
          in each the rows of the block. The outputs describe the row that accept_i takes.",
     );
-    let t_block = m.param("T_BLOCK", w.t_block, 1..=65536, "activation rows of a block");
+    let t_block = m.param("T_BLOCK", w.t_block, blocks(w.t_block), "activation rows of a block");
     let t_max = m.param("T_MAX", w.t_max, 1..=1 << 24, "most activation rows of a job");
     let k_max = m.param("K_TILES_MAX", w.k_tiles_max, 1..=65536, "most weight tiles along K");
     let m_max = m.param("M_TILES_MAX", w.m_tiles_max, 1..=65536, "most weight tiles along M");
@@ -134,8 +140,8 @@ pub fn weight_loader(rows: i64) -> Rc<Unit> {
     row.next_when(&load, last.select(0, row.wrapping_add(1)));
     let filled = m.wire("filled", &(&load & &last));
     full.next(&filled | (&*full & !&swap));
-    m.output("load_o", &load);
-    m.output("row_o", &row);
-    m.output("full_o", &full);
+    m.describe(&m.output("load_o", &load), "a row of weights comes in");
+    m.describe(&m.output("row_o", &row), "its place in the tile");
+    m.describe(&m.output("full_o", &full), "a tile waits for its swap");
     m.finish()
 }

@@ -51,8 +51,8 @@ fn memory(hw: &Hardware, word: i64, family: Family) -> Cost {
 
 /// Memory, and sums of columns and activations with a register behind them.
 fn group_sum(hw: &Hardware, family: Family) -> Cost {
-    let word = hw.array.cols * hw.group_bits() + hw.total_bits();
-    let sums = hw.array.cols as f64 * adder_lut(family, hw.group_bits()) + adder_lut(family, hw.total_bits());
+    let word = hw.array.cols * hw.group_bits() + hw.foot().total_bits();
+    let sums = hw.array.cols as f64 * adder_lut(family, hw.group_bits()) + adder_lut(family, hw.foot().total_bits());
     // AMD's adders gate the sum before in the same look-up table; elsewhere that which chooses what a block memory yields does.
     let own = implementation(family) == 0 && memory_style(hw.t_block, family) == RamStyle::Distributed;
     let gates = if own { word } else { 0 };

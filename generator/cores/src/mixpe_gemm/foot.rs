@@ -41,6 +41,8 @@ pub fn group_sum(hw: &Hardware) -> Rc<Unit> {
     let write = m.input("write_i", bit());
     m.describe(&keep, "the sums of the tiles before count");
     m.describe(&read_row, "row whose sums come in the next cycle");
+    m.describe(&write_row, "row whose sums came in the cycle before");
+    m.describe(&write, "they wait for the next tile");
     let (sum_w, total_w) = (Array::sum_width(&act, &group), Array::total_width(&act, &group));
     let sums_o = m.output_wire("sums_o", uint(&cols * &sum_w));
     let total_o = m.output_wire("total_o", uint(&total_w));
@@ -81,11 +83,13 @@ pub struct ColumnFoot {
 }
 
 impl ColumnFoot {
-    fn total_bits(&self) -> i64 {
+    /// Bits of the sum of a group's activations.
+    pub fn total_bits(&self) -> i64 {
         self.act_bits + clog2(self.group)
     }
 
-    fn debt_bits(&self) -> i64 {
+    /// Bits of z·A - acc of a group: (z - u)·a lies in -2^(b+3)..=2^(b+3) - 16, and the group is a power of two.
+    pub fn debt_bits(&self) -> i64 {
         self.total_bits() + clog2(MAX_ZERO)
     }
 
@@ -162,7 +166,10 @@ impl ColumnFoot {
         let keep = m.input("keep_i", bit());
         m.describe(&acc, "signed; sum of a * u over the group");
         m.describe(&total, "signed; sum of a over the group");
+        m.describe(&z, "zero point of the group");
+        m.describe(&s, "scale of the group");
         m.describe(&partial, "signed; sum over the groups before");
+        m.describe(&keep, "there are groups before");
 
         // Wires of their own: Yosys 0.70 fails on a port that takes `$signed` of a whole vector.
         let signed = |name: &str, v: &Expr| m.wire(name, &v.as_signed());

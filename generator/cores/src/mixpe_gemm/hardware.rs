@@ -1,10 +1,11 @@
 //! Every number that the hardware of `mixpe-gemm` depends on: sizes, widths, latencies.
 
-use bitlathe_golden::mixpe::{MAX_SCALE, MAX_ZERO, Mixpe};
+use bitlathe_golden::mixpe::{MAX_SCALE, Mixpe};
 use bitlathe_hdl::clog2;
 use bitlathe_spec::Family;
 
 use super::array::Array;
+use super::foot::ColumnFoot;
 use crate::parts::multiply_add;
 use crate::parts::requantize::{self, RequantizeLane};
 use crate::requantized::Requantized;
@@ -62,19 +63,19 @@ impl Hardware {
         Array { rows: self.group, ..self.array }.sum_bits()
     }
 
-    /// Bits of the sum of a group's activations.
-    pub fn total_bits(&self) -> i64 {
-        Array { rows: self.group, ..self.array }.total_bits()
+    /// Sizes of a column's foot.
+    pub fn foot(&self) -> ColumnFoot {
+        self.foot_for(self.acc_bits())
     }
 
-    /// Bits of z·A - acc of a group: (z - u)·a lies in -2^(b+3)..=2^(b+3) - 16, and the group is a power of two.
-    pub fn debt_bits(&self) -> i64 {
-        self.array.act_bits + clog2(MAX_ZERO) + clog2(self.group)
+    fn foot_for(&self, acc_bits: i64) -> ColumnFoot {
+        let Array { act_bits, family, .. } = self.array;
+        ColumnFoot { act_bits, group: self.group, acc_bits, family }
     }
 
     /// Bits of an accumulator: those of the sum, and at least those with which a product cannot overflow.
     pub fn acc_bits(&self) -> i64 {
-        self.sum_bits.max(self.debt_bits() + clog2(MAX_SCALE + 1) + 2)
+        self.sum_bits.max(self.foot_for(0).debt_bits() + clog2(MAX_SCALE + 1) + 2)
     }
 
     /// Bits of a lane of the exact output: whole bytes.

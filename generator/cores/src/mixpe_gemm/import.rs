@@ -112,9 +112,12 @@ impl Groups {
             ("s", Tensor::new(DType::U16, [rows, groups], s)),
             ("exp", Tensor::new(DType::I8, [rows], exponents)),
         ];
-        notes.push(format!(
-            "y · 2^-exp is the product with the real weights, exp one a row; a group's scale is off by at most {worst:.1e} of itself"
-        ));
+        let scales = if worst == 0.0 {
+            "scales are exact".into()
+        } else {
+            format!("a group's scale is off by at most {worst:.1e} of itself")
+        };
+        notes.push(format!("y · 2^-exp is the product with the real weights, exp one a row; {scales}"));
         let tensors = tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into();
         Ok((Imported { tensors, notes }, values))
     }

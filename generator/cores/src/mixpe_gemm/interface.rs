@@ -118,9 +118,9 @@ pub fn registers(hw: &Hardware) -> Vec<Register> {
     let k = count("k_tiles", hw.k_tiles_max, "K", hw.array.rows, "Weight tiles along K.");
     let m = count("m_tiles", hw.m_tiles_max, "M", hw.array.cols, "Weight tiles along M.");
     let mut out = common_registers(&[]);
-    out.push(register("rows", 0x08, vec![rows], "Number of activation rows."));
-    out.push(register("slabs", 0x0c, vec![k], "Length of a dot product."));
-    out.push(register("tiles", 0x10, vec![m], "Number of outputs of a row."));
+    out.push(register("t_rows", 0x08, vec![rows], "Number of activation rows."));
+    out.push(register("k_tiles", 0x0c, vec![k], "Length of a dot product."));
+    out.push(register("m_tiles", 0x10, vec![m], "Number of outputs of a row."));
     if let Some(r) = hw.requant {
         out.extend(r.registers(0x14, 1));
     }

@@ -63,6 +63,9 @@ impl Room for MixpeGemm {
     }
 }
 
+/// How the names of the array's modules begin.
+const ARRAY_MODULES: [&str; 3] = ["mixpe_array", "mixpe_segment_", "mixpe_cell_"];
+
 /// A configured core.
 pub struct Configured(Derived);
 
@@ -147,8 +150,9 @@ impl Core for Configured {
     /// The array multiplies without DSP blocks or names them; zero points, scales and the requantizer leave products to synthesis where
     /// no block is named.
     fn infers_dsp(&self, family: Family, module: Option<&str>) -> bool {
-        let in_array = module.is_some_and(|m| m.starts_with("mixpe_"));
-        !in_array && self.0.hardware.leaves_products(family)
+        let hw = &self.0.hardware;
+        let of_array = |m: &str| m != hw.top && ARRAY_MODULES.iter().any(|name| m.starts_with(name));
+        !module.is_some_and(of_array) && hw.leaves_products(family)
     }
 
     fn ranges(&self) -> Vec<ProvenRange> {
@@ -259,5 +263,18 @@ mod tests {
                 assert_eq!(sum, *y, "{}: {index}", core.config());
             }
         }
+    }
+
+    /// The array is measured without blocks of its own products, whatever the core is called.
+    #[test]
+    fn only_the_arrays_modules_are_kept_from_blocks() {
+        let config = serde_json::json!({
+            "kind": "mixpe-gemm", "name": "mixpe-array-of-mine", "target": {"name": "ecp5-85f"}, "shape": {"k_max": 64, "m_max": 16},
+            "array": {"rows": 8, "cols": 4},
+        });
+        let core = MixpeGemm.configure(&config).unwrap();
+        let infers = |module| core.infers_dsp(Family::Ecp5, module);
+        assert_eq!([None, Some("mixpe_array_of_mine"), Some("column_foot")].map(infers), [true; 3]);
+        assert_eq!(["mixpe_array", "mixpe_segment_planes", "mixpe_cell_planes"].map(|m| infers(Some(m))), [false; 3]);
     }
 }

@@ -9,8 +9,8 @@ use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, Unit, Wire, bit, c
 use bitlathe_spec::Interface;
 
 use super::array::{Array, array_impl_param, widen};
-use super::control::{Walk, tile_walk, weight_loader};
-use super::foot::{ColumnFoot, group_sum, memory_style};
+use super::control::{Walk, blocks, tile_walk, weight_loader};
+use super::foot::{group_sum, memory_style};
 use super::hardware::{Hardware, SCALE_BITS, WEIGHT_BITS, ZERO_BITS, ZERO_LANE};
 use super::interface::T_MAX;
 use crate::parts::delay_line::delayed;
@@ -34,12 +34,6 @@ impl Hardware {
             m_tiles_max: self.m_tiles_max,
             tiles_a_group: self.tiles_a_group(),
         }
-    }
-
-    /// Sizes of a column's foot.
-    pub fn foot(&self) -> ColumnFoot {
-        let Array { act_bits, family, .. } = self.array;
-        ColumnFoot { act_bits, group: self.group, acc_bits: self.acc_bits(), family }
     }
 }
 
@@ -100,12 +94,13 @@ impl<'a> Top<'a> {
              Weights stand in an array, two tiles of them, while activations stream past.",
         );
         let Array { rows, cols, act_bits, .. } = hw.array;
-        let rows = m.param("ROWS", rows, 1..=256, "activations that enter together");
+        // Stages are counted for these sizes, lanes of y made for these accumulators; the other sizes may be overridden.
+        let rows = m.param("ROWS", rows, rows..=rows, "activations that enter together");
         let cols = m.param("COLS", cols, 1..=256, "columns");
         let act = m.param("ACT_W", act_bits, 2..=16, "bits of an activation");
-        let group = m.param("GROUP", hw.group, 1..=256, "activations of a group");
-        let t_block = m.param("T_BLOCK", hw.t_block, 1..=65536, "activation rows that pass a weight tile");
-        let acc = m.param("ACC_W", hw.acc_bits(), 8..=64, "bits of an accumulator");
+        let group = m.param("GROUP", hw.group, hw.group..=hw.group, "activations of a group");
+        let t_block = m.param("T_BLOCK", hw.t_block, blocks(hw.t_block), "activation rows that pass a weight tile");
+        let acc = m.param("ACC_W", hw.acc_bits(), 8..=hw.exact_lane_bits(), "bits of an accumulator");
         let imp = array_impl_param(&m, hw.array.implementation());
         let ck = m.clock();
         let en = m.wire_later("en", bit());
@@ -227,11 +222,11 @@ impl<'a> Top<'a> {
             let row = self.delay("row", &r.row, latency);
             return Sums { columns: (*sums).clone(), total: (*total).clone(), row };
         }
-        let waits = m.wire("waits", &(&r.accept & !&r.group_end));
+        let waits = m.wire("group_goes_on", &(&r.accept & !&r.group_end));
         let keep = self.delay("keep", &!&r.group_first, latency);
         let read_row = self.delay("read_row", &r.row, latency - 1);
         let write_row = self.delay("write_row", &read_row, 2);
-        let write = self.delay_valid("waits", &waits, latency + 1);
+        let write = self.delay_valid("group_goes_on", &waits, latency + 1);
         let columns = self.wire("group_sums", &self.cols * Array::sum_width(&self.act, &self.group));
         let group_total = self.wire("group_total", Array::total_width(&self.act, &self.group));
         m.instance("u_group", &group_sum(hw))
@@ -258,9 +253,9 @@ impl<'a> Top<'a> {
     fn ends(&self, r: &Row) -> Ends {
         let hw = self.hw;
         let ends = self.m.wire("ends_group", &(&r.accept & &r.group_end));
-        let zero = self.delay_valid("zero_stage", &ends, hw.zero_stage());
-        let scale = self.delay_valid("scale_stage", &zero, hw.scale_stage() - hw.zero_stage());
-        let sum = self.delay_valid("sum_stage", &scale, hw.sum_stage() - hw.scale_stage());
+        let zero = self.delay_valid("at_zero", &ends, hw.zero_stage());
+        let scale = self.delay_valid("at_scale", &zero, hw.scale_stage() - hw.zero_stage());
+        let sum = self.delay_valid("at_sum", &scale, hw.sum_stage() - hw.scale_stage());
         Ends { zero, scale, sum }
     }
 

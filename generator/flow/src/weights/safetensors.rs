@@ -38,6 +38,12 @@ pub fn read(source: &mut Source, tensor: Option<&str>, options: &ImportOptions) 
         return Err(WeightProblem::Empty { tensor: name.into(), shape: info.shape.clone() });
     }
     match (info.dtype, directory.layer_of(name)) {
+        (Dtype::I32 | Dtype::U32, None) if name.ends_with(CODES) => {
+            let layer = name.strip_suffix(CODES).unwrap_or(name);
+            let lost = BESIDE.iter().find(|part| directory.metadata.info(&format!("{layer}.{part}")).is_none());
+            let lost = lost.copied().unwrap_or_default();
+            Err(WeightProblem::Damaged(format!("layer `{layer}` holds packed codes, but no `{layer}.{lost}`")))
+        }
         (_, Some(layer)) => directory.layer(source, layer)?.decode(options.gptq_zeros),
         (Dtype::U8, None) => read_packed(source, &directory, name, [rows, columns], options.scale),
         _ => directory.plain(source, name, [rows, columns]),

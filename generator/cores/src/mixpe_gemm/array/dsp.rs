@@ -21,6 +21,9 @@ impl Kernel for Dsp {
     fn about(&self) -> &'static str {
         "One DSP block a cell, sums on the cascade"
     }
+    fn on_blocks(&self) -> bool {
+        true
+    }
     fn exists_on(&self, family: Family) -> bool {
         implementation(family) != 0
     }

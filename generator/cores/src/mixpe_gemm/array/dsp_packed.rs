@@ -33,6 +33,9 @@ impl Kernel for DspPacked {
     fn cols_a_cell(&self) -> i64 {
         2
     }
+    fn on_blocks(&self) -> bool {
+        true
+    }
     fn exists_on(&self, family: Family) -> bool {
         implementation(family) != 0
     }

@@ -45,6 +45,10 @@ pub trait Kernel: Sync {
     fn name(&self) -> &'static str;
     /// What it does, in one line.
     fn about(&self) -> &'static str;
+    /// Whether the cell is a DSP block, or part of one.
+    fn on_blocks(&self) -> bool {
+        false
+    }
     /// Whether a family has what the cell is made of.
     fn exists_on(&self, _family: Family) -> bool {
         true
@@ -342,7 +346,7 @@ impl Array {
         let x = m.input("x_i", uint(&rows * &act));
         let swap = m.input("swap_i", bit());
         let load = m.input("load_i", bit());
-        let row_bits = Dim::from(1).larger(rows.clog2());
+        let row_bits = rows.clog2().larger(1);
         let w_row = m.input("w_row_i", uint(&row_bits));
         let w = m.input("w_i", uint(&cols * WEIGHT));
         m.describe(&x, "signed; row 0 lowest");
