@@ -37,8 +37,8 @@ WINDOW = 7
 ACROSS = 32
 """Images along a side of the mosaic of all 1,024."""
 
-SHOWN, MARGIN, ZOOM = 8, 1, 4
-"""Images along a side of a panel of the picture, pixels around each, and the size of a pixel."""
+SHOWN, MARGIN, GAP, ZOOM = 8, 1, 3, 4
+"""Images along a side of a panel of the picture, pixels around each image and beside each panel, and the size of a pixel."""
 
 SHOWN_UNITS = 2
 """The panel of differences is black at this many units in the last place of o, white at minus as many."""
@@ -71,11 +71,11 @@ def prepare(folder):
     return 0
 
 
-def attention(q, k, v):
-    """softmax(q·kᵀ / √d)·v in double precision."""
+def probabilities(q, k):
+    """softmax(q·kᵀ / √d) in double precision."""
     logits = q @ k.T / np.sqrt(q.shape[1])
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights @ v / weights.sum(axis=1, keepdims=True)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def mse(a, b):
@@ -120,9 +120,10 @@ def png(gray):
 
 def picture(panels):
     """The first images of each panel, panels side by side; 0 is white, 1 black."""
+    around, beside = (MARGIN, MARGIN), (GAP, GAP)
     squares = [images[: SHOWN**2].reshape(SHOWN, SHOWN, 8, 8) for images in panels]
-    spaced = np.pad(np.hstack(squares), ((0, 0), (0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)))
-    gray = np.rint(255 * (1 - np.clip(tile(spaced), 0, 1))).astype(np.uint8)
+    spaced = [np.pad(tile(np.pad(square, ((0, 0), (0, 0), around, around))), ((0, 0), beside)) for square in squares]
+    gray = np.rint(255 * (1 - np.clip(np.hstack(spaced), 0, 1))).astype(np.uint8)
     return gray.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
 
 
@@ -133,11 +134,10 @@ def judge(folder):
         raise ValueError(f"o.npy is {o.dtype} {list(o.shape)}, expected int16 [1, {IMAGES}, 64]")
     clean, noisy, queries = signals()
     output = o[0] / 2**OUTPUT_FRAC
-    exact = attention(queries, queries, noisy)
-    references = {
-        "the same integers": attention(*(array[0] / 2**INPUT_FRAC for array in (q, k, v))),
-        "unquantized inputs": exact,
-    }
+    q, k, v = (array[0] / 2**INPUT_FRAC for array in (q, k, v))
+    weights = probabilities(queries, queries)
+    exact = weights @ noisy
+    references = {"the same integers": probabilities(q, k) @ v, "unquantized inputs": exact}
     good = True
     for name, reference in references.items():
         error, similarity = mse(output, reference), ssim(mosaic(output), mosaic(reference))
@@ -146,6 +146,8 @@ def judge(folder):
     for name, images in {"noisy": noisy, "float64": exact, "core": output}.items():
         error, similarity = mse(images, clean), ssim(mosaic(images), mosaic(clean))
         print(f"{name} against clean images: MSE {error:.4f}, SSIM {similarity:.4f}")
+    own, squared = np.diag(weights).mean(), (weights**2).sum(axis=1).mean()
+    print(f"weight of an image on itself {own:.2f}, sum of the squared weights of a row {squared:.2f}")
     difference = 0.5 + (output - exact) * 2**OUTPUT_FRAC / (2 * SHOWN_UNITS)
     (folder / "attention.png").write_bytes(png(picture((clean, noisy, output, exact, difference))))
     print(f"wrote {folder / 'attention.png'}")
