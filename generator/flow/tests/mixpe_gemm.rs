@@ -121,7 +121,7 @@ fn faults_are_found() {
     found(&short, "column_foot.v", "{1'b0, z_i}", "{z_i[4], z_i}");
     found(&short, "column_foot.v", "{1'b0, s_i}", "{s_i[15], s_i}");
     // A group goes on without its zero points; an output is offered twice while scales are missing.
-    found(&short, "wide.v", "~zero_stage_delayed | z_valid_i", "1'b1");
+    found(&short, "wide.v", "~at_zero_delayed | z_valid_i", "1'b1");
     found(&[], "wide.v", "leaves & parameters_there", "leaves");
 }
 

@@ -23,10 +23,13 @@ module column_foot #(
   input  wire [ACT_W+$clog2(15*GROUP)-1:0] acc_i,
   // signed; sum of a over the group
   input  wire [ACT_W+$clog2(GROUP)-1:0] total_i,
+  // zero point of the group
   input  wire [4:0] z_i,
+  // scale of the group
   input  wire [15:0] s_i,
   // signed; sum over the groups before
   input  wire [ACC_W-1:0] partial_i,
+  // there are groups before
   input  wire keep_i,
   output wire [ACC_W-1:0] y_o
 );

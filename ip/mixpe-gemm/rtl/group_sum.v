@@ -28,7 +28,9 @@ module group_sum #(
   // row whose sums come in the next cycle
   input  wire [($clog2(T_BLOCK) > 1 ? $clog2(T_BLOCK) : 1)-1:0] read_row_i,
 
+  // row whose sums came in the cycle before
   input  wire [($clog2(T_BLOCK) > 1 ? $clog2(T_BLOCK) : 1)-1:0] write_row_i,
+  // they wait for the next tile
   input  wire write_i,
 
   output wire [(ACT_W+$clog2(15*GROUP))*COLS-1:0] sums_o,

@@ -27,7 +27,7 @@ module mixpe_array #(
   input  wire swap_i,
   input  wire load_i,
 
-  input  wire [(1 > $clog2(ROWS) ? 1 : $clog2(ROWS))-1:0] w_row_i,
+  input  wire [($clog2(ROWS) > 1 ? $clog2(ROWS) : 1)-1:0] w_row_i,
   // one row of the next tile, column 0 lowest
   input  wire [4*COLS-1:0] w_i,
 
@@ -58,7 +58,7 @@ module mixpe_array #(
     for (load_idx = 0; load_idx < EACH*SEGMENTS; load_idx = load_idx + 1) begin : g_load
       localparam ROW = load_idx < ROWS - 1 ? load_idx : ROWS - 1;
 
-      assign loads[load_idx] = load_i & (w_row_i == ROW[(1 > $clog2(ROWS) ? 1 : $clog2(ROWS))-1:0]);
+      assign loads[load_idx] = load_i & (w_row_i == ROW[($clog2(ROWS) > 1 ? $clog2(ROWS) : 1)-1:0]);
     end
   endgenerate
 

@@ -7,17 +7,17 @@
 `default_nettype none
 
 module mixpe_core #(
-  // activations that enter together; 1 to 256
+  // activations that enter together; 8 to 8
   parameter ROWS = 8,
   // columns; 1 to 256
   parameter COLS = 4,
   // bits of an activation; 2 to 16
   parameter ACT_W = 8,
-  // activations of a group; 1 to 256
+  // activations of a group; 32 to 32
   parameter GROUP = 32,
-  // activation rows that pass a weight tile; 1 to 65536
+  // activation rows that pass a weight tile; 4 to 65536
   parameter T_BLOCK = 128,
-  // bits of an accumulator; 8 to 64
+  // bits of an accumulator; 8 to 40
   parameter ACC_W = 36,
   // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells, 3 ECP5 cells; 0 to 3
   parameter IMPL = 1,
@@ -164,7 +164,7 @@ module mixpe_core #(
     .total_o(tile_total)
   );
 
-  wire waits = accept & ~group_end;
+  wire group_goes_on = accept & ~group_end;
 
   wire keep_delayed;
   delay_line #(.WIDTH(1), .STAGES(10)) u_delay_keep (
@@ -190,13 +190,13 @@ module mixpe_core #(
     .value_o(write_row_delayed)
   );
 
-  wire waits_delayed;
-  delay_line_reset #(.WIDTH(1), .STAGES(11)) u_delay_waits (
+  wire group_goes_on_delayed;
+  delay_line_reset #(.WIDTH(1), .STAGES(11)) u_delay_group_goes_on (
     .clk_i(clk_i),
     .rst_i(rst_i),
     .en_i(en),
-    .value_i(waits),
-    .value_o(waits_delayed)
+    .value_i(group_goes_on),
+    .value_o(group_goes_on_delayed)
   );
 
   wire [(ACT_W+$clog2(15*GROUP))*COLS-1:0] group_sums;
@@ -215,38 +215,38 @@ module mixpe_core #(
     .keep_i(keep_delayed),
     .read_row_i(read_row_delayed),
     .write_row_i(write_row_delayed),
-    .write_i(waits_delayed),
+    .write_i(group_goes_on_delayed),
     .sums_o(group_sums),
     .total_o(group_total)
   );
 
   wire ends_group = accept & group_end;
 
-  wire zero_stage_delayed;
-  delay_line_reset #(.WIDTH(1), .STAGES(11)) u_delay_zero_stage (
+  wire at_zero_delayed;
+  delay_line_reset #(.WIDTH(1), .STAGES(11)) u_delay_at_zero (
     .clk_i(clk_i),
     .rst_i(rst_i),
     .en_i(en),
     .value_i(ends_group),
-    .value_o(zero_stage_delayed)
+    .value_o(at_zero_delayed)
   );
 
-  wire scale_stage_delayed;
-  delay_line_reset #(.WIDTH(1), .STAGES(3)) u_delay_scale_stage (
+  wire at_scale_delayed;
+  delay_line_reset #(.WIDTH(1), .STAGES(3)) u_delay_at_scale (
     .clk_i(clk_i),
     .rst_i(rst_i),
     .en_i(en),
-    .value_i(zero_stage_delayed),
-    .value_o(scale_stage_delayed)
+    .value_i(at_zero_delayed),
+    .value_o(at_scale_delayed)
   );
 
-  wire sum_stage_delayed;
-  delay_line_reset #(.WIDTH(1), .STAGES(3)) u_delay_sum_stage (
+  wire at_sum_delayed;
+  delay_line_reset #(.WIDTH(1), .STAGES(3)) u_delay_at_sum (
     .clk_i(clk_i),
     .rst_i(rst_i),
     .en_i(en),
-    .value_i(scale_stage_delayed),
-    .value_o(sum_stage_delayed)
+    .value_i(at_scale_delayed),
+    .value_o(at_sum_delayed)
   );
 
   // Zero points and scales, once a group
@@ -268,9 +268,9 @@ module mixpe_core #(
     .value_o(scale_last_delayed)
   );
 
-  wire z_taken = en & zero_stage_delayed & zero_last_delayed;
+  wire z_taken = en & at_zero_delayed & zero_last_delayed;
   assign z_ready_o = z_taken;
-  wire s_taken = en & scale_stage_delayed & scale_last_delayed;
+  wire s_taken = en & at_scale_delayed & scale_last_delayed;
   assign s_ready_o = s_taken;
 
   // Sums over groups wait in memory; the last group's leave
@@ -303,7 +303,7 @@ module mixpe_core #(
     end
   end
 
-  wire sum_write = sum_stage_delayed & en;
+  wire sum_write = at_sum_delayed & en;
 
   always @(posedge clk_i) begin
     if (sum_write) begin
@@ -341,7 +341,7 @@ module mixpe_core #(
     end
   endgenerate
 
-  wire parameters_there = (~zero_stage_delayed | z_valid_i) & (~scale_stage_delayed | s_valid_i);
+  wire parameters_there = (~at_zero_delayed | z_valid_i) & (~at_scale_delayed | s_valid_i);
 
   // Output: a row of a block and a tile along M a beat
   wire y_ready;
@@ -362,7 +362,7 @@ module mixpe_core #(
     .value_o(job_last_delayed)
   );
 
-  wire leaves = sum_stage_delayed & sum_end_delayed;
+  wire leaves = at_sum_delayed & sum_end_delayed;
 
   wire [40*COLS-1:0] y_data;
   genvar output_idx;
@@ -385,8 +385,8 @@ module mixpe_core #(
 
   // Illegal parameters stop elaboration here: the modules named below do not exist.
   generate
-    if (ROWS < 1 || ROWS > 256) begin : g_legal_rows
-      ROWS_must_be_1_to_256 u_illegal ();
+    if (ROWS < 8 || ROWS > 8) begin : g_legal_rows
+      ROWS_must_be_8_to_8 u_illegal ();
     end
     if (COLS < 1 || COLS > 256) begin : g_legal_cols
       COLS_must_be_1_to_256 u_illegal ();
@@ -394,14 +394,14 @@ module mixpe_core #(
     if (ACT_W < 2 || ACT_W > 16) begin : g_legal_act_w
       ACT_W_must_be_2_to_16 u_illegal ();
     end
-    if (GROUP < 1 || GROUP > 256) begin : g_legal_group
-      GROUP_must_be_1_to_256 u_illegal ();
+    if (GROUP < 32 || GROUP > 32) begin : g_legal_group
+      GROUP_must_be_32_to_32 u_illegal ();
     end
-    if (T_BLOCK < 1 || T_BLOCK > 65536) begin : g_legal_t_block
-      T_BLOCK_must_be_1_to_65536 u_illegal ();
+    if (T_BLOCK < 4 || T_BLOCK > 65536) begin : g_legal_t_block
+      T_BLOCK_must_be_4_to_65536 u_illegal ();
     end
-    if (ACC_W < 8 || ACC_W > 64) begin : g_legal_acc_w
-      ACC_W_must_be_8_to_64 u_illegal ();
+    if (ACC_W < 8 || ACC_W > 40) begin : g_legal_acc_w
+      ACC_W_must_be_8_to_40 u_illegal ();
     end
     if (IMPL < 0 || IMPL > 3) begin : g_legal_impl
       IMPL_must_be_0_to_3 u_illegal ();

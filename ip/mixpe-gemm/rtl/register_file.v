@@ -39,10 +39,10 @@ module register_file #(
   wire write_status = write_i & at_status;
   wire config_error_clear = write_status & wdata_i[0];
   wire [31:0] read_status = {31'd0, config_error_q};
-  wire at_rows = word == 3'd2;
-  wire write_rows = write_i & at_rows;
+  wire at_t_rows = word == 3'd2;
+  wire write_t_rows = write_i & at_t_rows;
   wire t_rows_illegal = (wdata_i > T_ROWS_MAX[31:0]) | (wdata_i < 32'd1);
-  wire t_rows_write = write_rows & ~t_rows_illegal;
+  wire t_rows_write = write_t_rows & ~t_rows_illegal;
 
   always @(posedge clk_i) begin
     if (rst_i) begin
@@ -53,11 +53,11 @@ module register_file #(
   end
 
   assign t_rows_o = t_rows_q;
-  wire [31:0] read_rows = {{(32-$clog2(T_ROWS_MAX+1)){1'b0}}, t_rows_q};
-  wire at_slabs = word == 3'd3;
-  wire write_slabs = write_i & at_slabs;
+  wire [31:0] read_t_rows = {{(32-$clog2(T_ROWS_MAX+1)){1'b0}}, t_rows_q};
+  wire at_k_tiles = word == 3'd3;
+  wire write_k_tiles = write_i & at_k_tiles;
   wire k_tiles_illegal = (wdata_i > K_TILES_MAX[31:0]) | (wdata_i < 32'd1);
-  wire k_tiles_write = write_slabs & ~k_tiles_illegal;
+  wire k_tiles_write = write_k_tiles & ~k_tiles_illegal;
 
   always @(posedge clk_i) begin
     if (rst_i) begin
@@ -68,11 +68,11 @@ module register_file #(
   end
 
   assign k_tiles_o = k_tiles_q;
-  wire [31:0] read_slabs = {{(32-$clog2(K_TILES_MAX+1)){1'b0}}, k_tiles_q};
-  wire at_tiles = word == 3'd4;
-  wire write_tiles = write_i & at_tiles;
+  wire [31:0] read_k_tiles = {{(32-$clog2(K_TILES_MAX+1)){1'b0}}, k_tiles_q};
+  wire at_m_tiles = word == 3'd4;
+  wire write_m_tiles = write_i & at_m_tiles;
   wire m_tiles_illegal = (wdata_i > M_TILES_MAX[31:0]) | (wdata_i < 32'd1);
-  wire m_tiles_write = write_tiles & ~m_tiles_illegal;
+  wire m_tiles_write = write_m_tiles & ~m_tiles_illegal;
 
   always @(posedge clk_i) begin
     if (rst_i) begin
@@ -83,11 +83,11 @@ module register_file #(
   end
 
   assign m_tiles_o = m_tiles_q;
-  wire [31:0] read_tiles = {{(32-$clog2(M_TILES_MAX+1)){1'b0}}, m_tiles_q};
+  wire [31:0] read_m_tiles = {{(32-$clog2(M_TILES_MAX+1)){1'b0}}, m_tiles_q};
   wire refused =
-    (write_rows & t_rows_illegal) |
-    (write_slabs & k_tiles_illegal) |
-    (write_tiles & m_tiles_illegal);
+    (write_t_rows & t_rows_illegal) |
+    (write_k_tiles & k_tiles_illegal) |
+    (write_m_tiles & m_tiles_illegal);
 
   always @(posedge clk_i) begin
     if (rst_i) begin
@@ -100,9 +100,9 @@ module register_file #(
   assign rdata_o =
     ({32{at_id}} & read_id) |
     ({32{at_status}} & read_status) |
-    ({32{at_rows}} & read_rows) |
-    ({32{at_slabs}} & read_slabs) |
-    ({32{at_tiles}} & read_tiles);
+    ({32{at_t_rows}} & read_t_rows) |
+    ({32{at_k_tiles}} & read_k_tiles) |
+    ({32{at_m_tiles}} & read_m_tiles);
 
   // Illegal parameters stop elaboration here: the modules named below do not exist.
   generate

@@ -8,7 +8,7 @@
 `default_nettype none
 
 module tile_walk #(
-  // activation rows of a block; 1 to 65536
+  // activation rows of a block; 4 to 65536
   parameter T_BLOCK = 128,
   // most activation rows of a job; 1 to 16777216
   parameter T_MAX = 16777216,
@@ -165,8 +165,8 @@ module tile_walk #(
 
   // Illegal parameters stop elaboration here: the modules named below do not exist.
   generate
-    if (T_BLOCK < 1 || T_BLOCK > 65536) begin : g_legal_t_block
-      T_BLOCK_must_be_1_to_65536 u_illegal ();
+    if (T_BLOCK < 4 || T_BLOCK > 65536) begin : g_legal_t_block
+      T_BLOCK_must_be_4_to_65536 u_illegal ();
     end
     if (T_MAX < 1 || T_MAX > 16777216) begin : g_legal_t_max
       T_MAX_must_be_1_to_16777216 u_illegal ();

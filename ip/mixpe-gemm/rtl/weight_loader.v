@@ -20,8 +20,11 @@ module weight_loader #(
 
   // the waiting tile comes into use
   input  wire swap_i,
+  // a row of weights comes in
   output wire load_o,
+  // its place in the tile
   output wire [($clog2(ROWS) > 1 ? $clog2(ROWS) : 1)-1:0] row_o,
+  // a tile waits for its swap
   output wire full_o
 );
 
