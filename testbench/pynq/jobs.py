@@ -134,7 +134,7 @@ def refusals():
     refuses(ValueError, "axes, expected", lambda: core.run(**given | {name: given[name].reshape(-1)}))
     refuses(ValueError, "leaves", lambda: core.run(**given | {name: given[name].astype(np.int64) + (1 << 40)}))
     size = next(s for s in CORE["sizes"] if s["name"] == next(t for t in CORE["tensors"] if t["name"] == name)["shape"][-1])
-    wide = np.zeros((1, size["max"] + 1), given[name].dtype)
+    wide = np.zeros((1,) * (given[name].ndim - 1) + (size["max"] + 1,), given[name].dtype)
     refuses(ValueError, f"{size['name']} = {size['max'] + 1} is outside", lambda: core.run(**given | {name: wide}))
     assert not pynq.device.writes, "a refused job reached the core"
 

@@ -11,19 +11,47 @@ BLOCK = 1 << 18
 
 
 def extent(spec, sizes):
-    """How often a loop runs under the sizes of a job."""
-    if "const" in spec:
-        return spec["const"]
-    return -(-sizes[spec["ceil_div"]["dim"]] // spec["ceil_div"]["by"])
+    """How often a loop runs under the sizes of a job; where that depends on a loop further out, the most."""
+    (kind, e), = spec.items()
+    if kind == "const":
+        return e
+    if kind == "ceil_div":
+        return -(-sizes[e["dim"]] // e["by"])
+    if kind == "within":
+        return min(sizes[e["dim"]], e["by"])
+    if kind == "share":
+        return -(-int(np.prod([sizes[n] for n in e["of"]])) // max(sizes[e["among"]] * e["by"], 1))
+    return -(-sizes[e["keys"]] // e["by"])
+
+
+def extent_at(spec, sizes, block):
+    """How often a loop runs at the steps `block` of the loop that it depends on."""
+    (kind, e), = spec.items()
+    if kind == "within":
+        return np.clip(sizes[e["dim"]] - e["by"] * block, 0, e["by"])
+    queries, keys = max(sizes[e["queries"]], 1), sizes[e["keys"]]
+    below = block * e["rows"] % queries + e["rows"]
+    # A block that reaches a head's last query sees every key.
+    seen = np.where(below >= queries, keys, np.maximum(below + keys - queries, 0))
+    return -(-seen // e["by"])
+
+
+def depends_on(spec):
+    """The loop further out that decides how often a loop runs, if one does."""
+    (kind, e), = spec.items()
+    return e["block"] if kind in ("within", "causal") else None
 
 
 class Walk:
     """The elements of each beat of a job."""
 
     def __init__(self, layout, sizes, shape):
-        self.layout, self.shape = layout, shape
+        self.layout = layout
+        # A layout may walk the tensor in another shape than its own.
+        self.shape = [extent(spec, sizes) for spec in layout.get("shape", [])] or shape
         # An axis with a single step keeps a nest without loops legal.
         self.loops = {"": 1, **{loop["name"]: extent(loop["extent"], sizes) for loop in layout["loops"]}}
+        self.order = self._order(sizes)
         self.lanes = int(np.prod([lane["extent"] for lane in layout["lanes"]], dtype=np.int64))
         self.bytes = -(-self.lanes * layout["lane_bits"] // 8)
         counters = {lane["name"]: lane["extent"] for lane in layout["lanes"]} | {"i": layout["group"]}
@@ -34,11 +62,24 @@ class Walk:
 
     def beats(self):
         """Beats of a job."""
+        return self._steps() if self.order is None else len(self.order)
+
+    def _steps(self):
         return int(np.prod(list(self.loops.values()), dtype=np.int64))
+
+    def _order(self, sizes):
+        """The steps of the full nest that a job takes, where some loop runs less often at times."""
+        dependent = [(loop["name"], loop["extent"]) for loop in self.layout["loops"] if depends_on(loop["extent"])]
+        if not dependent:
+            return None
+        steps = dict(zip(self.loops, np.unravel_index(np.arange(self._steps()), list(self.loops.values()))))
+        taken = [steps[name] < extent_at(spec, sizes, steps[depends_on(spec)]) for name, spec in dependent]
+        return np.flatnonzero(np.all(taken, axis=0))
 
     def repeats(self):
         """How often the whole pass is sent: the outermost loops that no axis names."""
         moving = {name for axis in self.layout["axes"] for name, _ in axis["terms"]}
+        moving |= {depends_on(loop["extent"]) for loop in self.layout["loops"]}
         times = 1
         for name, count in self.loops.items():
             if name in moving:
@@ -54,7 +95,8 @@ class Walk:
             yield (first, last, *self._elements(first, last))
 
     def _elements(self, first, last):
-        steps = np.unravel_index(np.arange(first, last), list(self.loops.values()))
+        taken = np.arange(first, last) if self.order is None else self.order[first:last]
+        steps = np.unravel_index(taken, list(self.loops.values()))
         outer = self._offsets(dict(zip(self.loops, steps)), last - first)
         flat = np.zeros((last - first, self.inside.size), np.int64)
         real = np.broadcast_to(self.inside, flat.shape).copy()
