@@ -36,7 +36,7 @@ demo: setup
 test: setup
 	cargo test --workspace --no-fail-fast -- --show-output 2>&1 | python3 .ci/summary.py
 
-# Every figure of the README and of docs/.
+# The figures of the README and of docs/; those of other sizes name their own command.
 bench: setup
 	for style in lutram addsub multiply mux; do \
 	  $(BITLATHE) synth examples/ternary-kv260.toml --flow xcup --set lookup.style=$$style; done
@@ -49,8 +49,13 @@ bench: setup
 	$(BITLATHE) synth examples/softmax-int8.toml --flow xcup --set method.table=logic
 	for kernel in shared-pair shared-3a shift-add booth multiply dsp dsp-packed; do \
 	  $(BITLATHE) synth examples/mixpe-16x16.toml --flow xcup --set array.kernel=$$kernel || exit 1; done
+	rm -rf build/mixpe-ecp5 && mkdir -p build/mixpe-ecp5
 	for kernel in shared-3a multiply planes; do \
-	  $(BITLATHE) synth examples/mixpe-ecp5.toml --module mixpe_array --set array.kernel=$$kernel || exit 1; done
+	  $(BITLATHE) synth examples/mixpe-ecp5.toml --module mixpe_array --set array.kernel=$$kernel --json \
+	    > build/mixpe-ecp5/$$kernel.json || exit 1; done
+	$(BITLATHE) gen examples/mixpe-ecp5.toml -o build/mixpe-ecp5/core --synth build/mixpe-ecp5/shared-3a.json \
+	  --synth build/mixpe-ecp5/multiply.json --synth build/mixpe-ecp5/planes.json
+	$(BITLATHE) synth examples/attention-16x16.toml --flow xcup
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
 	for target in kv260 ecp5-85f ice40-hx8k; do \
