@@ -62,13 +62,9 @@ module attention_accumulate_small #(
   end
 
   wire signed [SUM_W+8:0] scaled = $signed({product_i, 9'd1});
-  wire [O_W:0] scaled_signs = {(O_W+1){scaled[SUM_W+8]}};
   // verilator lint_off UNUSEDSIGNAL
-  wire [O_W+SUM_W+9:0] scaled_all = {scaled_signs, scaled};  // surplus copies of the sign
-  // verilator lint_on UNUSEDSIGNAL
-  wire [O_W:0] scaled_port = scaled_all[O_W:0];
-  // verilator lint_off UNUSEDSIGNAL
-  wire [O_W:0] total = kept_q + scaled_port;  // the half is cut
+  wire [O_W+SUM_W+9:0] scaled_wide = {{(O_W+1){scaled[SUM_W+8]}}, scaled};  // copies of the sign
+  wire [O_W:0] total = kept_q + scaled_wide[O_W:0];  // the half is cut
   // verilator lint_on UNUSEDSIGNAL
 
   reg [O_W-1:0] word_q;

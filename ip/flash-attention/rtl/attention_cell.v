@@ -65,21 +65,21 @@ module attention_cell #(
       end
 
       wire signed [P_W:0] positive = $signed({1'b0, p_q});
-      wire [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] q_signs =
-        {(IN_W > P_W+1 ? IN_W : P_W+1){q_q[IN_W-1]}};
       // verilator lint_off UNUSEDSIGNAL
-      // surplus copies of the sign
-      wire [IN_W+(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] q_all = {q_signs, q_q};
+      // copies of the sign
+      wire [IN_W+(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] q_wide = {
+        {(IN_W > P_W+1 ? IN_W : P_W+1){q_q[IN_W-1]}},
+        q_q
+      };
+      // copies of the sign
+      wire [P_W+(IN_W > P_W+1 ? IN_W : P_W+1):0] p_wide = {
+        {(IN_W > P_W+1 ? IN_W : P_W+1){positive[P_W]}},
+        positive
+      };
       // verilator lint_on UNUSEDSIGNAL
-      wire [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] q_port = q_all[(IN_W > P_W+1 ? IN_W : P_W+1)-1:0];
-      wire [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] p_signs =
-        {(IN_W > P_W+1 ? IN_W : P_W+1){positive[P_W]}};
-      // verilator lint_off UNUSEDSIGNAL
-      // surplus copies of the sign
-      wire [P_W+(IN_W > P_W+1 ? IN_W : P_W+1):0] p_all = {p_signs, positive};
-      // verilator lint_on UNUSEDSIGNAL
-      wire [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] p_port = p_all[(IN_W > P_W+1 ? IN_W : P_W+1)-1:0];
-      wire signed [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] chosen = $signed(weigh_q ? p_port : q_port);
+      wire signed [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] chosen =
+        $signed(weigh_q ? p_wide[(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] :
+          q_wide[(IN_W > P_W+1 ? IN_W : P_W+1)-1:0]);
 
       reg signed [(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] factor_q;
       reg signed [IN_W-1:0] kv_1_q;
@@ -98,15 +98,16 @@ module attention_cell #(
 
       wire [SUM_W-1:0] preceding = before_i & {SUM_W{CHAINED[0]}};
       wire [SUM_W-1:0] base = (preceding & {SUM_W{pass_q}}) | (sum_q & {SUM_W{own_q}});
-      wire [SUM_W-1:0] product_signs = {SUM_W{product_q[IN_W+(IN_W > P_W+1 ? IN_W : P_W+1)-1]}};
       // verilator lint_off UNUSEDSIGNAL
-      // surplus copies of the sign
-      wire [IN_W+SUM_W+(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] product_all = {product_signs, product_q};
+      // copies of the sign
+      wire [IN_W+SUM_W+(IN_W > P_W+1 ? IN_W : P_W+1)-1:0] product_wide = {
+        {SUM_W{product_q[IN_W+(IN_W > P_W+1 ? IN_W : P_W+1)-1]}},
+        product_q
+      };
       // verilator lint_on UNUSEDSIGNAL
-      wire [SUM_W-1:0] product_port = product_all[SUM_W-1:0];
 
       always @(posedge clk_i) begin
-        sum_q <= base + product_port;
+        sum_q <= base + product_wide[SUM_W-1:0];
       end
 
       assign sum_o = sum_q;
@@ -115,16 +116,10 @@ module attention_cell #(
       wire [4:0] inmode = {2'd0, weigh_i, weigh_i, 1'b0};
       wire [2:0] z = {1'b0, own_i, pass_i & CHAINED[0]};
       wire [6:0] opmode = {z, 4'd5};
-      wire [29:0] a_signs = {30{q_i[IN_W-1]}};
       // verilator lint_off UNUSEDSIGNAL
-      wire [IN_W+29:0] a_all = {a_signs, q_i};  // surplus copies of the sign
+      wire [IN_W+29:0] a_wide = {{30{q_i[IN_W-1]}}, q_i};  // copies of the sign
+      wire [IN_W+17:0] b_wide = {{18{kv_i[IN_W-1]}}, kv_i};  // copies of the sign
       // verilator lint_on UNUSEDSIGNAL
-      wire [29:0] a_port = a_all[29:0];
-      wire [17:0] b_signs = {18{kv_i[IN_W-1]}};
-      // verilator lint_off UNUSEDSIGNAL
-      wire [IN_W+17:0] b_all = {b_signs, kv_i};  // surplus copies of the sign
-      // verilator lint_on UNUSEDSIGNAL
-      wire [17:0] b_port = b_all[17:0];
 
       if (IMPL == 1) begin : g_ultrascale
         // No open model of DSP48E2 exists to prove this form. Its registers and modes are those of
@@ -180,8 +175,8 @@ module attention_cell #(
           .CEINMODE(1'b1),
           .CEM(1'b1),
           .CEP(1'b1),
-          .A(a_port),
-          .B(b_port),
+          .A(a_wide[29:0]),
+          .B(b_wide[17:0]),
           .INMODE(inmode),
           .CED(load_i),
           .D({{(27-P_W){1'b0}}, next_q}),
@@ -240,8 +235,8 @@ module attention_cell #(
           .CEINMODE(1'b1),
           .CEM(1'b1),
           .CEP(1'b1),
-          .A(a_port),
-          .B(b_port),
+          .A(a_wide[29:0]),
+          .B(b_wide[17:0]),
           .INMODE(inmode),
           .CED(load_i),
           .D({{(25-P_W){1'b0}}, next_q}),

@@ -52,12 +52,10 @@ module attention_logit #(
   );
 
   wire signed [18:0] carry = $signed(low[35:17]);
-  wire [37:0] carry_signs = {38{carry[18]}};
   // verilator lint_off UNUSEDSIGNAL
-  wire [56:0] carry_all = {carry_signs, carry};  // surplus copies of the sign
+  wire [56:0] carry_wide = {{38{carry[18]}}, carry};  // copies of the sign
   // verilator lint_on UNUSEDSIGNAL
-  wire [37:0] carry_port = carry_all[37:0];
-  wire signed [37:0] carry_in = $signed(carry_port);
+  wire signed [37:0] carry_in = $signed(carry_wide[37:0]);
   wire signed [S_W-18:0] upper_late = $signed(upper_delayed);
 
   wire signed [37:0] high;
@@ -86,12 +84,11 @@ module attention_logit #(
   );
 
   wire signed [54:0] product = $signed({high, rest_delayed});
-  wire [54:0] full_signs = {55{product[54]}};
   // verilator lint_off UNUSEDSIGNAL
-  wire [109:0] full_all = {full_signs, product};  // surplus copies of the sign
-  wire [54:0] full_port = full_all[54:0];  // the bits below are rounded away
+  wire [109:0] full_wide = {{55{product[54]}}, product};  // copies of the sign
+  wire [54:0] full = full_wide[54:0];  // the bits below are rounded away
   // verilator lint_on UNUSEDSIGNAL
-  wire [T_W+1:0] window = full_port[27 +: T_W+2];
+  wire [T_W+1:0] window = full[27 +: T_W+2];
   // verilator lint_off UNUSEDSIGNAL
   wire [T_W+1:0] moved = window >> shift_i;  // t is in its range
   // verilator lint_on UNUSEDSIGNAL

@@ -124,12 +124,10 @@ module attention_output_lane #(
   );
 
   wire signed [17:0] limb_1_factor = $signed({1'b0, limb_1_delayed});
-  wire [38:0] carry_1_signs = {39{carry_0[21]}};
   // verilator lint_off UNUSEDSIGNAL
-  wire [60:0] carry_1_all = {carry_1_signs, carry_0};  // surplus copies of the sign
+  wire [60:0] carry_1_wide = {{39{carry_0[21]}}, carry_0};  // copies of the sign
   // verilator lint_on UNUSEDSIGNAL
-  wire [38:0] carry_1_port = carry_1_all[38:0];
-  wire signed [38:0] addend_1 = $signed(carry_1_port);
+  wire signed [38:0] addend_1 = $signed(carry_1_wide[38:0]);
   wire begins_3 = en_i & starts_i[3];
 
   reg signed [19:0] factor_1_q;
@@ -175,12 +173,10 @@ module attention_output_lane #(
   );
 
   wire signed [13:0] limb_2_factor = $signed(limb_2_delayed);
-  wire [34:0] carry_2_signs = {35{carry_1[21]}};
   // verilator lint_off UNUSEDSIGNAL
-  wire [56:0] carry_2_all = {carry_2_signs, carry_1};  // surplus copies of the sign
+  wire [56:0] carry_2_wide = {{35{carry_1[21]}}, carry_1};  // copies of the sign
   // verilator lint_on UNUSEDSIGNAL
-  wire [34:0] carry_2_port = carry_2_all[34:0];
-  wire signed [34:0] addend_2 = $signed(carry_2_port);
+  wire signed [34:0] addend_2 = $signed(carry_2_wide[34:0]);
   wire begins_4 = en_i & starts_i[4];
 
   reg signed [19:0] factor_2_q;

@@ -42,21 +42,11 @@ module multiply_add #(
 
       assign p_o = p_q;
     end else begin : g_vendor
-      wire [29:0] a_signs = {30{a_i[A_W-1]}};
       // verilator lint_off UNUSEDSIGNAL
-      wire [A_W+29:0] a_all = {a_signs, a_i};  // surplus copies of the sign
+      wire [A_W+29:0] a_wide = {{30{a_i[A_W-1]}}, a_i};  // copies of the sign
+      wire [B_W+17:0] b_wide = {{18{b_i[B_W-1]}}, b_i};  // copies of the sign
+      wire [P_W+47:0] c_wide = {{48{c_i[P_W-1]}}, c_i};  // copies of the sign
       // verilator lint_on UNUSEDSIGNAL
-      wire [29:0] a_port = a_all[29:0];
-      wire [17:0] b_signs = {18{b_i[B_W-1]}};
-      // verilator lint_off UNUSEDSIGNAL
-      wire [B_W+17:0] b_all = {b_signs, b_i};  // surplus copies of the sign
-      // verilator lint_on UNUSEDSIGNAL
-      wire [17:0] b_port = b_all[17:0];
-      wire [47:0] c_signs = {48{c_i[P_W-1]}};
-      // verilator lint_off UNUSEDSIGNAL
-      wire [P_W+47:0] c_all = {c_signs, c_i};  // surplus copies of the sign
-      // verilator lint_on UNUSEDSIGNAL
-      wire [47:0] c_port = c_all[47:0];
 
       // verilator lint_off UNUSEDSIGNAL
       wire [47:0] sum;  // copies of the sign
@@ -113,9 +103,9 @@ module multiply_add #(
           .CECTRL(en_i),
           .CEM(en_i),
           .CEP(en_i),
-          .A(a_port),
-          .B(b_port),
-          .C(c_port),
+          .A(a_wide[29:0]),
+          .B(b_wide[17:0]),
+          .C(c_wide[47:0]),
           .OPMODE(9'd53),
           .P(sum)
         );
@@ -172,9 +162,9 @@ module multiply_add #(
           .CECTRL(en_i),
           .CEM(en_i),
           .CEP(en_i),
-          .A(a_port),
-          .B(b_port),
-          .C(c_port),
+          .A(a_wide[29:0]),
+          .B(b_wide[17:0]),
+          .C(c_wide[47:0]),
           .OPMODE(7'd53),
           .P(sum)
         );

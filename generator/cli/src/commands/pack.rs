@@ -58,12 +58,7 @@ pub fn run(context: &Context, args: &Pack) -> Result<Done, Failure> {
 
 fn refused(weights: &str, reason: String) -> Failure {
     let finding = Finding::new("W002", format!("the core cannot take `{weights}`: {reason}"));
-    Failure::one(
-        Exit::Input,
-        finding.help(
-            "`bitlathe check` shows the core's sizes; --ternarize absmean makes real numbers ternary for ternary-gemm",
-        ),
-    )
+    Failure::one(Exit::Input, finding.help("`bitlathe check` shows what the core takes"))
 }
 
 /// `FILE[:TENSOR]`; a file whose own name has a colon is taken as it is.

@@ -8,6 +8,7 @@ use bitlathe_spec::Family;
 use super::hardware::{DROP_BITS, GUARD_BITS, Hardware};
 use crate::Cost;
 use crate::parts::memory::{block_memory, lut_memory};
+use crate::parts::sign::widen;
 
 /// Cycles from a sum of products until the column may be read.
 pub const LATENCY: i64 = 2;
@@ -46,7 +47,7 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     kept.next(first.select(0, moved.as_unsigned()));
     // A one beside the half rounds.
     let scaled = m.wire("scaled", &concat(&[&product, &lit(1, uint(GUARD_BITS + 1))]).as_signed());
-    let total = m.wire("total", &kept.wrapping_add(crate::parts::multiply_add::widened(&m, "scaled", &scaled, &w + 1)));
+    let total = m.wire("total", &kept.wrapping_add(widen(&m, "scaled_wide", &scaled, &w + 1)));
     m.allow(&total, "UNUSEDSIGNAL", "the half is cut");
     let word = ck.delay("word", &total.slice(1, &w), 1);
     let (valid, at) = (ck.delay("valid", &valid, 3), ck.delay("at", &at, 3));

@@ -11,7 +11,8 @@ use super::hardware::Hardware;
 use crate::Cost;
 use crate::parts::carry::impl_param;
 use crate::parts::delay_line::{delay_cost, delayed};
-use crate::parts::multiply_add::{self, Form, fitting, multiply_add, widened};
+use crate::parts::multiply_add::{self, Form, fitting, multiply_add};
+use crate::parts::sign::widen;
 
 /// Bits of C.
 pub const MULT_BITS: i64 = 16;
@@ -80,7 +81,7 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let product = if is_wide(hw.score_bits) { p.two(&s, &mult, &half) } else { p.one(&s, &mult, &half) };
     let (least, most) = hw.shifts();
     let reach = hw.logit_bits() + most;
-    let product = widened(&m, "full", &product, reach.max(product.width().value()));
+    let product = m.wire("full", &widen(&m, "full_wide", &product, reach.max(product.width().value())));
     let window = m.wire("window", &product.slice(least, &tw + (most - least)));
     let moved = m.wire("moved", &window.shr(&shift));
     m.allow(&moved, "UNUSEDSIGNAL", "t is in its range");
@@ -113,7 +114,7 @@ impl Products<'_> {
         let upper = m.wire("upper", &s.slice(LOW_BITS, s.width() - LOW_BITS));
         let upper = delayed(m, self.ck, "upper", &always, &upper, 2, false);
         let carry = m.wire("carry", &low.slice(LOW_BITS, w.low - LOW_BITS).as_signed());
-        let carry = m.wire("carry_in", &widened(m, "carry", &carry, w.high).as_signed());
+        let carry = m.wire("carry_in", &widen(m, "carry_wide", &carry, w.high).as_signed());
         let high = self.block("high", &m.wire("upper_late", &upper.as_signed()), mult, &carry, w.high);
         let rest = delayed(m, self.ck, "rest", &always, &m.wire("rest", &low.slice(0, LOW_BITS)), 2, false);
         m.wire("product", &concat(&[&high, &rest]).as_signed())

@@ -10,7 +10,8 @@ use crate::Cost;
 use crate::parts::carry::impl_param;
 use crate::parts::delay_line::{delay_cost, delayed};
 use crate::parts::fifo::{self, fifo};
-use crate::parts::multiply_add::{self, Form, fitting, multiply_add, widened};
+use crate::parts::multiply_add::{self, Form, fitting, multiply_add};
+use crate::parts::sign::widen;
 use crate::parts::{divider, normalise};
 use crate::softmax::hardware::RowScale;
 use crate::softmax::scale::{RECIPROCAL_BITS, Scaler};
@@ -295,7 +296,7 @@ fn products(
         let limb = m.wire(&format!("limb_{n}_factor"), &limb);
         let width = product_bits(hw, n);
         let addend = match &carry {
-            Some(c) => m.wire(&format!("addend_{n}"), &widened(m, &format!("carry_{n}"), c, width).as_signed()),
+            Some(c) => m.wire(&format!("addend_{n}"), &widen(m, &format!("carry_{n}_wide"), c, width).as_signed()),
             None => lit(0, sint(width)),
         };
         let p = m.wire_later(&format!("product_{n}"), sint(width));
@@ -346,7 +347,7 @@ fn rounded(m: &Module, ck: &Clock, hw: &Hardware, en: &Expr, product: &Expr) -> 
     let q = ck.reg("nearest_q", uint(width + 1));
     q.next_when(en, &nearest);
     if width < out {
-        return widened(m, "nearest", &q, out);
+        return widen(m, "nearest_wide", &q, out);
     }
     let sign = q.msb();
     let above = m.wire("above", &q.slice(out - 1, width + 2 - out));

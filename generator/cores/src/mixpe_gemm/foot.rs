@@ -6,12 +6,13 @@ use bitlathe_golden::mixpe::{MAX_SCALE, MAX_ZERO};
 use bitlathe_hdl::{Dim, Expr, Module, RamStyle, Unit, bit, clog2, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
-use super::array::{Array, amd_form, array_impl_param, array_implementation, widen};
+use super::array::{Array, amd_form, array_impl_param, array_implementation};
 use super::hardware::{Hardware, SCALE_BITS, ZERO_BITS};
 use crate::Cost;
 use crate::parts::buffer::BLOCK_FROM;
 use crate::parts::carry::{adder_lut, implementation};
 use crate::parts::multiply_add::{Form, fitting, multiply_add, product_cost};
+use crate::parts::sign::widen;
 
 /// How a memory of one word a row of a block is made: iCE40 has none of look-up tables.
 pub fn memory_style(rows: i64, family: Family) -> RamStyle {

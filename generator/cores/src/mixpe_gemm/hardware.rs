@@ -7,7 +7,7 @@ use bitlathe_spec::Family;
 use super::array::Array;
 use super::foot::ColumnFoot;
 use crate::parts::multiply_add;
-use crate::parts::requantize::{self, RequantizeLane};
+use crate::parts::requantize;
 use crate::requantized::Requantized;
 
 /// Bits of a weight.
@@ -81,11 +81,6 @@ impl Hardware {
     /// Bits of a lane of the exact output: whole bytes.
     pub fn exact_lane_bits(&self) -> i64 {
         (self.acc_bits() + 7) / 8 * 8
-    }
-
-    /// A lane of the requantizer.
-    pub fn lane(&self) -> Option<RequantizeLane> {
-        self.requant.map(|r| r.lane(self.acc_bits(), 1, 1))
     }
 
     /// Whether zero points, scales or the requantizer leave products to synthesis, because no block is named for them.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, Module, Unit, Wire, bit, check, lit, uint};
 use bitlathe_spec::Interface;
 
-use super::array::{Array, array_impl_param, widen};
+use super::array::{Array, array_impl_param};
 use super::control::{Walk, blocks, tile_walk, weight_loader};
 use super::foot::{group_sum, memory_style};
 use super::hardware::{Hardware, SCALE_BITS, WEIGHT_BITS, ZERO_BITS, ZERO_LANE};
@@ -16,6 +16,7 @@ use super::interface::T_MAX;
 use crate::parts::delay_line::delayed;
 use crate::parts::register_file::connect;
 use crate::parts::requantize;
+use crate::parts::sign::widen;
 use crate::requantized::{Lanes, Requantized, Tile};
 
 /// The whole core.

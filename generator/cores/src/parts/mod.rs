@@ -17,6 +17,7 @@
 //! | [`multiply_add`] | product plus addend, one DSP block |
 //! | [`register_file`] | registers from a register map |
 //! | [`row_walk`] | where in its row a beat lies |
+//! | [`sign`] | copies of a sign, to symbolic widths |
 //! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
 //! | [`sum_tree`] | sum of several values |
@@ -42,6 +43,7 @@ pub mod register_file;
 pub mod replay;
 pub mod requantize;
 pub mod row_walk;
+pub mod sign;
 pub mod simd_add;
 pub mod stream_register;
 pub mod sum_tree;

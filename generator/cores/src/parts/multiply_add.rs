@@ -9,6 +9,7 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, sint,
 use bitlathe_spec::Family;
 
 use super::carry::{adder_lut, impl_param};
+use super::sign::widen;
 use crate::Cost;
 
 /// Cycles from the factors to the result; the addend comes one cycle after the factors.
@@ -105,7 +106,8 @@ pub fn multiply_add(form: Form, a_bits: i64, b_bits: i64, p_bits: i64, implement
         p.drive(held("p_q", &sum));
     };
     let vendor = || {
-        let [a, b, c] = [("a", &a, 30), ("b", &b, 18), ("c", &c, 48)].map(|(name, v, w)| widened(&m, name, v, w));
+        let [a, b, c] =
+            [("a", &a, 30), ("b", &b, 18), ("c", &c, 48)].map(|(name, v, w)| widen(&m, &format!("{name}_wide"), v, w));
         let sum = m.wire_later("sum", uint(48));
         m.allow(&sum, "UNUSEDSIGNAL", "copies of the sign");
         let cell = Cell { m: &m, ck: &ck, en: &en, form, a, b, c, keep: keep.clone(), sum };
@@ -115,15 +117,6 @@ pub fn multiply_add(form: Form, a_bits: i64, b_bits: i64, p_bits: i64, implement
     };
     m.generate_if(imp.eq_to(0), ["g_behavioural", "g_vendor"], behaviour, vendor);
     m.finish()
-}
-
-/// The value with copies of its sign, at least as wide as it is, such as a port of a vendor's cell.
-pub fn widened(m: &Module, name: &str, value: &Expr, width: impl Into<Dim>) -> Expr {
-    let width = width.into();
-    let copies = m.wire(&format!("{name}_signs"), &value.msb().repeat(&width));
-    let all = m.wire(&format!("{name}_all"), &concat(&[&copies, value]));
-    m.allow(&all, "UNUSEDSIGNAL", "surplus copies of the sign");
-    m.wire(&format!("{name}_port"), &all.slice(0, width))
 }
 
 /// The vendor's cell with what it is connected to.

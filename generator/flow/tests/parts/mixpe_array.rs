@@ -168,7 +168,7 @@ fn two_sizes_differ_in_parameter_defaults_only() {
     }
 }
 
-/// The figures of `docs/decisions/0008-mixpe-array.md` on an array of four columns.
+/// What `docs/decisions/0008-mixpe-array.md` says of 16 columns, in the bounds that hold for four, which share less.
 #[test]
 fn cells_take_what_the_decision_page_says() {
     let area = |name: &str| {
@@ -183,6 +183,11 @@ fn cells_take_what_the_decision_page_says() {
     let (pair, three, terms, packed) = (area("shared-pair"), area("shared-3a"), area("shift-add"), area("dsp-packed"));
     assert!(pair.0 <= 30 * cells && pair.1 == 0, "{pair:?}");
     assert!(pair.0 < three.0 && 2 * pair.0 <= terms.0, "{pair:?} {three:?} {terms:?}");
+    let (shared, literal) = (three.0 as f64 / cells as f64, terms.0 as f64 / three.0 as f64);
+    assert!(
+        shared <= 32.0 && three.1 == 0 && literal >= 1.75,
+        "shared-3a: {shared} a cell, {literal} times under shift-add"
+    );
     assert!(packed.0 <= 8 * cells && packed.1 == cells / 2, "{packed:?}");
 }
 

@@ -12,7 +12,7 @@ use bitlathe_spec::Family;
 use super::super::hardware::Hardware;
 use crate::Cost;
 use crate::parts::carry::impl_param;
-use crate::parts::multiply_add::widened;
+use crate::parts::sign::widen;
 
 /// Bits of a DSP block's adder.
 pub const BLOCK_BITS: i64 = 48;
@@ -82,7 +82,7 @@ impl Cell {
         p.next_when(&self.load, &self.p);
         let weigh = ck.delay("weigh", &self.weigh, 1);
         let positive = m.wire("positive", &concat(&[&lit(0, bit()), &*p]).as_signed());
-        let [q, positive] = [("q", &q), ("p", &positive)].map(|(name, v)| widened(m, name, v, &wide));
+        let [q, positive] = [("q", &q), ("p", &positive)].map(|(name, v)| widen(m, &format!("{name}_wide"), v, &wide));
         let factor = ck.delay("factor", &m.wire("chosen", &weigh.select(&positive, &q).as_signed()), 1);
         let kv = ck.delay("kv", &self.kv, 2);
         let product = ck.delay("product", &factor.mul(&kv), 1);
@@ -90,7 +90,7 @@ impl Cell {
         let sum = ck.reg("sum_q", uint(sw));
         let before = m.wire("preceding", &(&self.before & self.chained.repeat(sw)));
         let base = m.wire("base", &(&before & pass.repeat(sw) | &*sum & own.repeat(sw)));
-        sum.next(base.wrapping_add(widened(m, "product", &product, sw)));
+        sum.next(base.wrapping_add(widen(m, "product_wide", &product, sw)));
         self.sum.drive(&*sum);
         self.passed.drive(&*sum);
     }
@@ -102,7 +102,8 @@ impl Cell {
         // X and Y are the product. Z is the block's own sum, or that of the block before, or zero.
         let z = m.wire("z", &concat(&[&lit(0, bit()), &self.own, &(&self.pass & &self.chained)]));
         let opmode = m.wire("opmode", &concat(&[&z, &lit(0b0101, uint(4))]));
-        let [a, b] = [("a", &self.q, 30), ("b", &self.kv, 18)].map(|(name, v, bits)| widened(m, name, v, bits));
+        let [a, b] =
+            [("a", &self.q, 30), ("b", &self.kv, 18)].map(|(name, v, bits)| widen(m, &format!("{name}_wide"), v, bits));
         let d = |bits: i64| concat(&[&lit(0, uint(bits - self.p.width())), &self.p]);
         let ports = [("A", a), ("B", b), ("INMODE", inmode)];
         m.generate_if(

@@ -7,13 +7,7 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint}
 use super::{Kernel, Shape, Size, WEIGHT, amd_form, array_impl_param};
 use crate::Cost;
 use crate::parts::carry::{adder_lut, choice_add};
-
-/// The value with copies of its sign, `to` bits wide.
-pub(in crate::mixpe_gemm) fn widen(m: &Module, name: &str, v: &Expr, to: &Dim) -> Expr {
-    let wide = m.wire(name, &concat(&[&v.msb().repeat(to), v]));
-    m.allow(&wide, "UNUSEDSIGNAL", "copies of the sign");
-    wide.slice(0, to)
-}
+use crate::parts::sign::widen;
 
 /// Ports of a cell.
 pub(super) struct Ports {

@@ -3,13 +3,12 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Module, Unit, concat, lit, uint};
-use bitlathe_spec::Family;
 
-use super::cell::{Ports, widen};
+use super::cell::Ports;
 use super::{Kernel, Place, Shape, Size, Table, WEIGHT, amd_form, array_impl_param, product_table, whole_foot};
 use crate::Cost;
-use crate::parts::carry::implementation;
 use crate::parts::dsp_mac::{self, ACT_BITS, SUM_BITS, WEIGHT_BITS, dsp_mac};
+use crate::parts::sign::widen;
 
 /// The kernel.
 pub(super) struct Dsp;
@@ -23,9 +22,6 @@ impl Kernel for Dsp {
     }
     fn on_blocks(&self) -> bool {
         true
-    }
-    fn exists_on(&self, family: Family) -> bool {
-        implementation(family) != 0
     }
     fn lane_bits(&self, _: &Dim, _: &Dim) -> Dim {
         SUM_BITS.into()

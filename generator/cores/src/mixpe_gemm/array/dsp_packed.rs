@@ -6,12 +6,10 @@
 use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit, concat, lit, uint};
-use bitlathe_spec::Family;
 
 use super::dsp::{direct_table, dsp_cell};
 use super::{Kernel, Place, Shape, Size, Table, WEIGHT};
 use crate::Cost;
-use crate::parts::carry::implementation;
 use crate::parts::dsp_mac::{self, SUM_BITS, WEIGHT_BITS};
 
 /// The kernel.
@@ -35,9 +33,6 @@ impl Kernel for DspPacked {
     }
     fn on_blocks(&self) -> bool {
         true
-    }
-    fn exists_on(&self, family: Family) -> bool {
-        implementation(family) != 0
     }
     fn lane_bits(&self, _: &Dim, _: &Dim) -> Dim {
         SUM_BITS.into()

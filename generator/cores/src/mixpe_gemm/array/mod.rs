@@ -27,8 +27,8 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, concat, lit, uint}
 use bitlathe_spec::Family;
 
 use crate::parts::carry::{ECP5_FORM, adder_lut, implementation};
+use crate::parts::sign::widen;
 use crate::{Cost, PartCost};
-pub(super) use cell::widen;
 use segment::{Segment, skew};
 
 /// Rows that share a column foot.
@@ -50,8 +50,8 @@ pub trait Kernel: Sync {
         false
     }
     /// Whether a family has what the cell is made of.
-    fn exists_on(&self, _family: Family) -> bool {
-        true
+    fn exists_on(&self, family: Family) -> bool {
+        !self.on_blocks() || implementation(family) != 0
     }
     /// Whether activations may have so many bits.
     fn takes(&self, _act_bits: i64) -> bool {

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use bitlathe_hdl::{Dim, Expr, Unit};
 use bitlathe_spec::Family;
 
-use super::cell::{LaneCell, lane_bits, lane_cell_cost, widen};
+use super::cell::{LaneCell, lane_bits, lane_cell_cost};
 use super::shared_pair::{join_planes, join_planes_cost, pair_registers, pair_registers_cost};
 use super::{Kernel, Place, Shape, Size, Table, WEIGHT};
 use crate::Cost;
 use crate::parts::carry::{adder_lut, gated_add};
+use crate::parts::sign::widen;
 
 /// The kernel.
 pub(super) struct Planes;

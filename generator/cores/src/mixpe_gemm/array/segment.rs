@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Clock, Dim, Expr, Module, Unit, Wire, bit, clog2, concat, lit, uint};
 
-use super::{Kernel, LARGEST, Place, Shape, Size, WEIGHT, array_impl_param, cell};
+use super::{Kernel, LARGEST, Place, Shape, Size, WEIGHT, array_impl_param};
 use crate::Cost;
 use crate::parts::carry::adder_lut;
 use crate::parts::delay_line::{delay_cost, delay_line};
+use crate::parts::sign::widen;
 
 /// Cycles from a step's activations to the sum that holds them.
 const TOTAL_LATENCY: i64 = 2;
@@ -162,9 +163,9 @@ impl Segment {
             let load = m.wire("load", &concat(&load_bits.iter().collect::<Vec<_>>()));
             let swap = m.wire("swap", &(&swapped & &en));
             let total_q = ck.reg("total_q", uint(&act + here.clog2()));
-            let wide_total = cell::widen(&m, "wide_total", &table.total, total_q.width());
+            let wide_total = widen(&m, "wide_total", &table.total, total_q.width());
             total_q.next_when(&en, totals.slice(p * &total_w, total_q.width()).wrapping_add(wide_total));
-            totals.drive_lane(p + 1, &total_w, &cell::widen(&m, "wide_sum", &total_q, &total_w));
+            totals.drive_lane(p + 1, &total_w, &widen(&m, "wide_sum", &total_q, &total_w));
             m.generate_for("g_cell", &cells, |c| {
                 let mut i = m.instance("u_cell", &cell_unit);
                 let first = Dim::from(0).when(p.gt(0), 1);

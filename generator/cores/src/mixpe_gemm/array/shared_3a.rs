@@ -6,10 +6,11 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit, concat, uint};
 
-use super::cell::{LaneCell, lane_bits, lane_cell_cost, widen};
+use super::cell::{LaneCell, lane_bits, lane_cell_cost};
 use super::{Kernel, Place, Shape, Size, Table};
 use crate::Cost;
 use crate::parts::carry::{adder_lut, choice_lut};
+use crate::parts::sign::widen;
 
 /// The kernel.
 pub(super) struct Shared3a;

@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use bitlathe_hdl::{Dim, Expr, Unit, bit, clog2, concat, lit, uint};
 
-use super::cell::{LaneCell, lane_bits, lane_cell_cost, widen};
+use super::cell::{LaneCell, lane_bits, lane_cell_cost};
 use super::{Kernel, Place, Shape, Size, Table, amd_form};
 use crate::Cost;
 use crate::parts::carry::{adder_lut, choice_lut, implementation, ternary_add};
 use crate::parts::delay_line::delay_cost;
+use crate::parts::sign::widen;
 
 /// The kernel.
 pub(super) struct SharedPair;
