@@ -44,9 +44,10 @@ struct Bound final : bitlathe::Model {
     void eval() override { top->eval(); }
 
 #if VM_TRACE
-    bool open_trace(const char* path) override {
+    bool open_trace(const char* path, const std::vector<std::string>& scopes) override {
         trace = std::make_unique<VerilatedVcdC>();
         top->trace(trace.get(), 99);
+        for (const std::string& scope : scopes) trace->dumpvars(1, "TOP.{{ top }}" + scope);
         trace->open(path);
         return trace->isOpen();
     }
@@ -57,7 +58,7 @@ struct Bound final : bitlathe::Model {
         if (trace) trace->close();
     }
 #else
-    bool open_trace(const char*) override { return false; }
+    bool open_trace(const char*, const std::vector<std::string>&) override { return false; }
     void dump(uint64_t) override {}
     void close_trace() override {}
 #endif

@@ -4,6 +4,7 @@
 #include "driver.h"
 
 #include <cstring>
+#include <sstream>
 
 namespace bitlathe {
 
@@ -82,10 +83,13 @@ public:
         *model->registers.write = 0;
     }
 
-    // Starts a job. False when a trace is asked for and cannot be written.
-    bool start(const char* trace) {
+    // Starts a job. False when a trace is asked for and cannot be written. `scopes`: a line for each one to trace, all when there is none.
+    bool start(const char* trace, const char* scopes) {
         release();
-        return !trace || model->open_trace(trace);
+        std::vector<std::string> lines;
+        std::istringstream text(scopes);
+        for (std::string line; std::getline(text, line);) lines.push_back(line);
+        return !trace || model->open_trace(trace, lines);
     }
 
     void advance(Task& task, uint64_t cycles) {
@@ -241,5 +245,7 @@ BITLATHE_EXPORT void bitlathe_destroy(Driver* driver) { delete driver; }
 BITLATHE_EXPORT void bitlathe_reset(Driver* driver) { driver->reset(); }
 BITLATHE_EXPORT uint32_t bitlathe_read(Driver* driver, uint32_t address) { return driver->read(address); }
 BITLATHE_EXPORT void bitlathe_write(Driver* driver, uint32_t address, uint32_t value) { driver->write(address, value); }
-BITLATHE_EXPORT uint32_t bitlathe_start(Driver* driver, const char* trace) { return driver->start(trace); }
+BITLATHE_EXPORT uint32_t bitlathe_start(Driver* driver, const char* trace, const char* scopes) {
+    return driver->start(trace, scopes);
+}
 BITLATHE_EXPORT void bitlathe_advance(Driver* driver, Task* task, uint64_t cycles) { driver->advance(*task, cycles); }

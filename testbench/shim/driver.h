@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "beats are copied as little-endian words");
@@ -39,8 +40,9 @@ struct Model {
 
     virtual ~Model() = default;
     virtual void eval() = 0;
-    // A build without tracing refuses to open.
-    virtual bool open_trace(const char* path) = 0;
+    // Records the signals of these scopes alone, each `.` and a path below the top or empty for the top itself; of all scopes where none is
+    // named. A build without tracing refuses to open.
+    virtual bool open_trace(const char* path, const std::vector<std::string>& scopes) = 0;
     virtual void dump(uint64_t time) = 0;
     virtual void close_trace() = 0;
 };

@@ -178,6 +178,9 @@ pub struct Sim {
     /// Record every signal of the job, for GTKWave or Surfer
     #[arg(long, value_name = "F.fst", value_hint = ValueHint::FilePath)]
     pub wave: Option<PathBuf>,
+    /// Draw when streams moved beats and units of the core worked
+    #[arg(long, value_name = "F.svg", value_hint = ValueHint::FilePath)]
+    pub gantt: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.

@@ -9,6 +9,7 @@ mod config;
 #[cfg(test)]
 mod demo;
 mod errors;
+mod gantt;
 mod job;
 mod nearest;
 mod outputs;

@@ -32,7 +32,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Mesh<'a, 'b, X, B> = MeshStyle<'a, 'b, X, LogCoord<f64>, B>;
 
 /// Colours that are told apart by colour-blind readers (Okabe and Ito, 2008), used in turn.
-const COLORS: [RGBColor; 8] = [
+pub const COLORS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

@@ -195,14 +195,14 @@ fn golden_multiplies_and_a_failed_run_writes_nothing() {
 }
 
 #[test]
-fn sim_counts_cycles_and_records_a_wave() {
+fn sim_counts_cycles_records_a_wave_and_draws() {
     let home = home();
     let sizes = ["shape.k_max=60", "shape.m_max=40", "parallel.k_lanes=12", "parallel.m_lanes=4"];
     let sets: Vec<&str> = sizes.iter().flat_map(|s| ["--set", s]).chain(PLAIN).collect();
     save(home.path(), "x.npy", &[1, 30], (0..30).collect());
     save(home.path(), "w.npy", &[9, 30], (0..270).map(|n| n % 3 - 1).collect());
-    let sim = ["sim", "core.toml", "--in", "x=x.npy", "--in", "w=w.npy", "--wave", "job.fst", "--json"];
-    let ran = run(home.path(), &[&sim[..], &sets].concat());
+    let sim = ["sim", "core.toml", "--in", "x=x.npy", "--in", "w=w.npy", "--gantt", "job.svg", "--json"];
+    let ran = run(home.path(), &[&sim[..], &sets, &["--wave", "job.fst"]].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     let json = ran.json();
     assert_eq!((&json["cycles"], &json["matches_model"]), (&json["predicted_cycles"], &Value::Bool(true)));
@@ -217,6 +217,18 @@ fn sim_counts_cycles_and_records_a_wave() {
         json["cycles"].as_u64().is_some_and(|c| (10 * (c - 1)..10 * (c + 30)).contains(&last)),
         "{last} ns: {json}"
     );
+    let picture = fs::read_to_string(home.path().join("job.svg")).expect("a picture");
+    for text in ["rows: slabs", "tables: fill", "K = 30"] {
+        assert!(picture.contains(text), "{text} is missing");
+    }
+    let busy = |unit: &str| json["busy"].as_array()?.iter().find(|b| b["unit"] == unit)?["cycles"].as_u64();
+    assert_eq!((busy("w"), busy("rows")), (json["beats"]["w"].as_u64(), busy("w")), "{json}");
+    // Without a wave the picture is the same.
+    let alone = run(home.path(), &[&sim[..], &sets].concat());
+    assert_eq!((alone.code, alone.json()["busy"].clone()), (Some(0), json["busy"].clone()));
+    assert!(fs::read_to_string(home.path().join("job.svg")).is_ok_and(|again| again == picture));
+    let ran = run(home.path(), &[&sim[..], &sets, &["--wave", "job.svg"]].concat());
+    assert_eq!(ran.code, Some(2), "two outputs in one file: {}", ran.stdout);
 }
 
 /// Every method of softmax in the table, with the figures of the JSON; the plot is a file of its own.

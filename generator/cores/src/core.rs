@@ -111,6 +111,17 @@ pub struct PartCost {
     pub cost: Cost,
 }
 
+/// What a unit does in one of its phases, as a simulation shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Unit, such as `array`.
+    pub unit: &'static str,
+    /// The phase, such as `Q K^T`.
+    pub phase: &'static str,
+    /// Signals by their path below the top, such as `u_control.a_o`: as long as one of them is not zero.
+    pub signals: Vec<String>,
+}
+
 /// A value range proven when the core was made, for the datasheet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProvenRange {
@@ -226,6 +237,10 @@ pub trait Core: Send + Sync {
     /// no timing diagram.
     fn beat_cycles(&self, _: &Dims) -> Option<Vec<Vec<u64>>> {
         None
+    }
+    /// Units whose work a simulation can show beside the streams.
+    fn activities(&self) -> Vec<Activity> {
+        vec![]
     }
     /// Multiply-adds (or elements) a job needs.
     fn useful_ops(&self, dims: &Dims) -> u64;

@@ -448,7 +448,8 @@ impl<'a, S: Subject + ?Sized> Trial<'a, S> {
         let Failure { kind, stalls: Stalls { mode, .. }, after_other_jobs: after, .. } = failure;
         let name: String = self.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let path = folder.join(format!("{name}.fst"));
-        let wave = kind.cycle().map_or(Wave { path: &path, window: (0, FIRST_CYCLES) }, |c| Wave::around(&path, c));
+        let wave =
+            kind.cycle().map_or(Wave { window: (0, FIRST_CYCLES), ..Wave::whole(&path) }, |c| Wave::around(&path, c));
         let repeated = self.simulator.instance(self.seed, true).and_then(|mut instance| {
             for earlier in StallMode::ALL.into_iter().take_while(|m| *after && m != mode) {
                 self.run(&mut instance, earlier, None)?;

@@ -310,7 +310,7 @@ fn a_wrong_bit_is_reported_with_operands_and_a_wave() {
 fn a_wave_holds_its_window_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("window.fst");
-    let wave = Wave { path: &path, window: (100, 120) };
+    let wave = Wave { window: (100, 120), ..Wave::whole(&path) };
     whole().run(&job(1, 60, 16, 3), &encode, Stalls::NONE, Some(wave)).expect("finishes");
     let wave = wellen::simple::read(&path).expect("a readable FST");
     let times = wave.time_table();

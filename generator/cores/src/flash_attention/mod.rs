@@ -33,7 +33,7 @@ use crate::common::dim;
 use crate::pairwise::Space;
 use crate::random::Random;
 use crate::room::Room;
-use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::{About, Activity, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct FlashAttention;
@@ -131,6 +131,25 @@ impl Core for Configured {
             }
         };
         Some(self.interface().streams.iter().map(of).collect())
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let at = |unit, phase, signals: &[&str]| Activity {
+            unit,
+            phase,
+            signals: signals.iter().map(|&s| s.into()).collect(),
+        };
+        let dividers = 0..self.0.hardware.output_lanes();
+        vec![
+            at("array", "Q K^T", &["u_control.a_o"]),
+            at("array", "P V", &["u_control.b_o"]),
+            at("softmax", "scores to probabilities", &["u_control.since_q", "u_control.row_active_q"]),
+            Activity {
+                unit: "divider",
+                phase: "reciprocals",
+                signals: dividers.map(|i| format!("u_output.g_lane[{i}].u_lane.u_scale.u_divider.busy_q")).collect(),
+            },
+        ]
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {

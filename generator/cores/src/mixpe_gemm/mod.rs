@@ -35,7 +35,7 @@ use crate::common::dim;
 use crate::pairwise::Space;
 use crate::random::Random;
 use crate::room::Room;
-use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::{About, Activity, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct MixpeGemm;
@@ -129,6 +129,10 @@ impl Core for Configured {
             _ => cycles.parameters.clone(),
         };
         Some(self.interface().streams.iter().map(of).collect())
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        vec![Activity { unit: "array", phase: "rows of activations", signals: vec!["u_walk.accept_i".into()] }]
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {

@@ -29,7 +29,7 @@ use crate::common::dim;
 use crate::pairwise::Space;
 use crate::random::Random;
 use crate::room::Room;
-use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::{About, Activity, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct Quantizer;
@@ -119,6 +119,12 @@ impl Core for Configured {
             _ => cycles.side.clone(),
         };
         Some(self.interface().streams.iter().map(of).collect())
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let divider =
+            || Activity { unit: "divider", phase: "scales", signals: vec!["u_scale.u_divider.busy_q".into()] };
+        matches!(self.0.hardware.method, rtl::Method::Absmax { .. }).then(divider).into_iter().collect()
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {

@@ -32,7 +32,7 @@ use crate::compare::{Comparison, Data};
 use crate::pairwise::Space;
 use crate::random::Random;
 use crate::room::Room;
-use crate::{About, Core, Given, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::{About, Activity, Core, Given, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct Softmax;
@@ -128,6 +128,14 @@ impl Core for Configured {
             _ => cycles.y.clone(),
         };
         Some(self.interface().streams.iter().map(of).collect())
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let divides =
+            matches!(self.0.hardware.row_scale(), hardware::RowScale::Reciprocal(_) | hardware::RowScale::Inverse);
+        let divider =
+            || Activity { unit: "divider", phase: "scales", signals: vec!["u_scale.u_divider.busy_q".into()] };
+        divides.then(divider).into_iter().collect()
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {

@@ -31,7 +31,7 @@ use crate::common::dim;
 use crate::pairwise::Space;
 use crate::random::Random;
 use crate::room::Room;
-use crate::{About, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
+use crate::{About, Activity, Core, Imported, Issue, ModelTensor, Operand, PartCost, ProvenRange, Stimulus};
 
 /// The kind, as registered.
 pub struct TernaryGemm;
@@ -137,6 +137,12 @@ impl Core for Configured {
             _ => cycles.once.clone(),
         };
         Some(self.interface().streams.iter().map(of).collect())
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let at = |unit, phase, signal: &str| Activity { unit, phase, signals: vec![signal.into()] };
+        let tables = self.0.hardware.table().map(|_| at("tables", "fill", "u_fill_control.run_o"));
+        std::iter::once(at("rows", "slabs", "u_issue.accept_o")).chain(tables).collect()
     }
 
     fn useful_ops(&self, dims: &Dims) -> u64 {

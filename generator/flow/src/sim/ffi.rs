@@ -50,7 +50,7 @@ struct Api {
     reset: unsafe extern "C" fn(*mut c_void),
     read: unsafe extern "C" fn(*mut c_void, u32) -> u32,
     write: unsafe extern "C" fn(*mut c_void, u32, u32),
-    start: unsafe extern "C" fn(*mut c_void, *const c_char) -> u32,
+    start: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> u32,
     advance: unsafe extern "C" fn(*mut c_void, *mut RawTask, u64),
 }
 
@@ -135,8 +135,17 @@ pub(super) struct Plan<'a> {
     pub mode: u32,
     pub seed: u64,
     pub watchdog: u64,
-    /// VCD to write with its first and last cycle.
-    pub trace: Option<(&'a CStr, u64, u64)>,
+    /// VCD to write.
+    pub trace: Option<Trace<'a>>,
+}
+
+/// A VCD to write.
+pub(super) struct Trace<'a> {
+    pub path: &'a CStr,
+    /// Scopes that it holds, each a line; all when there is none.
+    pub scopes: &'a CStr,
+    /// First and last cycle.
+    pub window: (u64, u64),
 }
 
 /// How a job ended.
@@ -202,9 +211,9 @@ impl Handle {
         assert!(sound, "every transfer has room for its beats");
         let mut raw: Vec<RawTransfer> = transfers.iter_mut().map(raw).collect();
         let mut task = task(plan, &mut raw);
-        let path = plan.trace.map_or(std::ptr::null(), |t| t.0.as_ptr());
-        // SAFETY: `model` is alive; `path` is null or a C string that outlives the call.
-        if unsafe { (self.library.api.start)(self.model.as_ptr(), path) } == 0 {
+        let (path, scopes) = plan.trace.as_ref().map_or((std::ptr::null(), c""), |t| (t.path.as_ptr(), t.scopes));
+        // SAFETY: `model` is alive; `path` is null or a C string that outlives the call, as `scopes` does.
+        if unsafe { (self.library.api.start)(self.model.as_ptr(), path, scopes.as_ptr()) } == 0 {
             return None;
         }
         while task.status == 0 {
@@ -259,7 +268,7 @@ fn raw(transfer: &mut Transfer) -> RawTransfer {
 }
 
 fn task(plan: &Plan, transfers: &mut [RawTransfer]) -> RawTask {
-    let (trace_from, trace_to) = plan.trace.map_or((1, 0), |(_, from, to)| (from, to));
+    let (trace_from, trace_to) = plan.trace.as_ref().map_or((1, 0), |t| t.window);
     RawTask {
         transfers: transfers.as_mut_ptr(),
         seed: plan.seed,

@@ -4,6 +4,7 @@
 //! [`Interface`] alone.
 
 mod build;
+mod busy;
 mod error;
 mod ffi;
 mod pack;
@@ -16,16 +17,18 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use bitlathe_cores::Activity;
 use bitlathe_spec::{
     Access, Dims, Dir, Field, FieldValue, Interface, Job, Register, SourceFile, Stream, Tensor, TensorError, TensorSpec,
 };
 use serde::Serialize;
 
+pub use busy::{Busy, scopes};
 pub use error::{Blocked, BlockedStream, Rule, SimError, Violation};
 pub use pack::{Encode, pack_stream};
 
 use build::Recipe;
-use ffi::{Ended, Handle, Loaded, Plan, Status, Transfer};
+use ffi::{Ended, Handle, Loaded, Plan, Status, Trace, Transfer};
 use toolchain::Toolchain;
 
 use crate::tools::Tools;
@@ -97,17 +100,19 @@ pub struct Wave<'a> {
     pub path: &'a Path,
     /// First and last cycle, counted from the start of the job.
     pub window: (u64, u64),
+    /// The modules whose signals are recorded, by their path below the top; all of them when there is none.
+    pub scopes: &'a [String],
 }
 
 impl<'a> Wave<'a> {
     /// The whole job.
     pub fn whole(path: &'a Path) -> Self {
-        Self { path, window: (0, u64::MAX) }
+        Self { path, window: (0, u64::MAX), scopes: &[] }
     }
 
     /// A window of cycles around one.
     pub fn around(path: &'a Path, cycle: u64) -> Self {
-        Self { path, window: (cycle.saturating_sub(64), cycle.saturating_add(16)) }
+        Self { window: (cycle.saturating_sub(64), cycle.saturating_add(16)), ..Self::whole(path) }
     }
 }
 
@@ -118,6 +123,8 @@ pub struct Run {
     pub outputs: BTreeMap<String, Tensor>,
     /// Cycles from the first accepted input beat to the last output beat, inclusive.
     pub cycles: u64,
+    /// Cycle of the first accepted input beat, counted from the start of the job.
+    pub first_input: u64,
     /// For each stream the cycles in which it had valid and no ready.
     pub stalled: BTreeMap<String, u64>,
     /// For each stream the beats of the job.
@@ -179,6 +186,16 @@ impl Simulator {
         Ok(beat.and_then(|b| run.beat_cycles.get(tensor)?.get(b as usize).copied()))
     }
 
+    /// When the streams of a run moved beats and the units of the core worked, in the order of the interface and of the activities. `wave`
+    /// is that of the run, with the scopes of the activities.
+    pub fn busy(&self, run: &Run, wave: Option<&Path>, activities: &[Activity]) -> Result<Vec<Busy>, SimError> {
+        let mut busy = busy::streams(&self.interface, run);
+        if let Some(wave) = wave {
+            busy.extend(busy::units(run, wave, &self.interface.top, activities)?);
+        }
+        Ok(busy)
+    }
+
     /// The build that can record waves, made when it is first needed.
     fn traced(&self) -> Result<Arc<Loaded>, SimError> {
         if let Some(library) = self.traced.get() {
@@ -237,7 +254,10 @@ impl Instance<'_> {
         let folder = tempfile::tempdir().map_err(SimError::io("make a folder for", wave.path))?;
         let vcd = folder.path().join("wave.vcd");
         let c_path = CString::new(vcd.as_os_str().as_encoded_bytes()).map_err(|_| self.no_trace(&vcd))?;
-        plan.trace = Some((&c_path, wave.window.0, wave.window.1));
+        let line = |path: &String| if path.is_empty() { "\n".into() } else { format!(".{path}\n") };
+        let scopes: String = wave.scopes.iter().map(line).collect();
+        let scopes = CString::new(scopes).map_err(|_| self.no_trace(&vcd))?;
+        plan.trace = Some(Trace { path: &c_path, scopes: &scopes, window: wave.window });
         let ended = self.handle.run(&plan, transfers).ok_or_else(|| self.no_trace(&vcd))?;
         wave::vcd_to_fst(&vcd, wave.path)?;
         Ok(ended)
@@ -280,9 +300,12 @@ impl Instance<'_> {
         transfers: Vec<Transfer>,
         flags: BTreeMap<String, u64>,
     ) -> Result<Run, SimError> {
-        let cycles = if ended.first_input > ended.last_output { 0 } else { ended.last_output - ended.first_input + 1 };
+        let (first_input, cycles) = match ended.last_output.checked_sub(ended.first_input) {
+            Some(after) => (ended.first_input, after + 1),
+            None => (0, 0),
+        };
         let (outputs, stalled, beats, beat_cycles) = Default::default();
-        let mut run = Run { outputs, cycles, stalled, beats, beat_cycles, flags };
+        let mut run = Run { outputs, cycles, first_input, stalled, beats, beat_cycles, flags };
         for (stream, transfer) in self.simulator.interface.streams.iter().zip(transfers) {
             run.stalled.insert(stream.name.clone(), transfer.stalled);
             run.beats.insert(stream.name.clone(), transfer.beats);

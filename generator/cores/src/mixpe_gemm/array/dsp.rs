@@ -65,7 +65,7 @@ pub(super) fn dsp_cell(kernel: &dyn Kernel, shape: Shape, pack: impl Fn(&Module,
     let imp = array_impl_param(&m, shape.implementation);
     let p = Ports::new(&m, kernel, &act, &Dim::from(SUM_BITS));
     let weight = pack(&m, &p.w);
-    let x = m.wire("x", &widen(&m, "wide_x", &p.table, &Dim::from(ACT_BITS)));
+    let x = m.wire("x", &widen(&m, "wide_x", &p.table, Dim::from(ACT_BITS)));
     m.instance("u_mac", &dsp_mac(true, amd_form(&imp).value()))
         .param("CHAINED", Dim::from(1) - &first)
         .param("IMPL", amd_form(&imp))
