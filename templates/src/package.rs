@@ -142,6 +142,42 @@ pub struct OutOfContext<'a> {
     pub xdc: &'a str,
 }
 
+/// What the script of a whole design, [`DESIGN`], must know of a core.
+#[derive(Template)]
+#[template(path = "design_core.tcl", escape = "none")]
+pub struct DesignCore<'a> {
+    /// Lines of the head comment.
+    pub banner: &'a [String],
+    /// The top module.
+    pub top: &'a str,
+    /// Vendor, library, name and version of the IP.
+    pub vlnv: &'a str,
+    /// The interface with the registers.
+    pub control: &'a str,
+    /// The device.
+    pub part: &'a str,
+    /// Frequency of the clock.
+    pub mhz: String,
+    /// Streams.
+    pub streams: Vec<DesignStream>,
+}
+
+/// A stream of a core in a design.
+#[derive(Clone, Debug)]
+pub struct DesignStream {
+    /// The stream of the core.
+    pub name: String,
+    /// Its interface.
+    pub interface: String,
+    /// `in` or `out`.
+    pub direction: &'static str,
+    /// Bytes of a beat.
+    pub bytes: u64,
+}
+
+/// The script of a whole design for a board with a processor.
+pub const DESIGN: &str = include_str!("../templates/pynq/design.tcl");
+
 /// The module with the driver class; [`PYNQ_CORE`] and [`PYNQ_LAYOUT`] stand beside it.
 #[derive(Template)]
 #[template(path = "pynq/__init__.py", escape = "none")]
@@ -154,8 +190,6 @@ pub struct PynqDriver<'a> {
     pub title: &'a str,
     /// Name of the class.
     pub class: String,
-    /// Arguments of `connect` in the example.
-    pub connect: Vec<String>,
     /// Arguments of `run` in the example.
     pub run: Vec<String>,
     /// Tensors.

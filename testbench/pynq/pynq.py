@@ -1,11 +1,15 @@
 """A stand-in for PYNQ on a machine without a board: the parts that a generated driver uses, strict where PYNQ is.
 
-Registers and channels belong to whatever stands in for the hardware: it sets `device`.
+Registers and channels belong to whatever stands in for the hardware: it sets `device`, and `design` where a bitstream is loaded.
 """
+
+from pathlib import Path
 
 import numpy as np
 
 device = None
+# From the bitstream's file to what the design holds: cells by name.
+design = None
 
 
 class DefaultIP:
@@ -14,12 +18,23 @@ class DefaultIP:
     def __init__(self, description):
         self.description = description
 
+    def _device(self):
+        return self.description.get("device", device)
+
     def read(self, offset=0):
-        return device.read(offset)
+        return self._device().read(offset)
 
     def write(self, offset, value):
         assert isinstance(value, int) and 0 <= value < 1 << 32, value
-        device.write(offset, value)
+        self._device().write(offset, value)
+
+
+class Overlay:
+    """A loaded bitstream; its cells are attributes. Drivers are those whose classes were known before."""
+
+    def __init__(self, bitfile):
+        assert Path(bitfile).suffix == ".bit" and Path(bitfile).with_suffix(".hwh").exists(), bitfile
+        self.__dict__.update(design(Path(bitfile)))
 
 
 class Buffer(np.ndarray):
@@ -40,14 +55,14 @@ def allocate(shape, dtype="u4"):
 class Channel:
     """A channel of a simple AXI DMA; the device moves the bytes."""
 
-    def __init__(self, name, max_size, align):
-        self.name, self._max_size, self.align = name, max_size, align
+    def __init__(self, name, max_size, align, own=None):
+        self.name, self._max_size, self.align, self._own = name, max_size, align, own
         self.busy = self.error = False
         self.buffer = None
 
     @property
     def idle(self):
-        device.advance()
+        (self._own or device).advance()
         return not self.busy
 
     def transfer(self, array, start=0, nbytes=0):
@@ -56,7 +71,7 @@ class Channel:
         assert 0 < nbytes <= self._max_size and start + nbytes <= array.nbytes, (self.name, start, nbytes)
         assert start % self.align == 0, f"{self.name}: no channel without realignment starts at {start}"
         self.busy, self.buffer = True, array
-        device.start(self, array.view(np.ndarray).reshape(-1)[start : start + nbytes])
+        (self._own or device).start(self, array.view(np.ndarray).reshape(-1)[start : start + nbytes])
 
     def wait(self):
         if self.error:

@@ -7,6 +7,8 @@ namespace eval stub {
   variable part {} files {} constraints {} top {} project 0 core 0 saved 0 placed 0
   # Names of objects by class, and the properties that were set: {object property} -> value.
   variable objects {} properties {}
+  # Where an IP goes, its name, and what timing finds.
+  variable root {} vlnv {} slack 1.234
   # Properties that each class of object has.
   variable known {
     core {name version display_name description vendor_display_name supported_families auto_family_support_level}
@@ -19,6 +21,8 @@ namespace eval stub {
     map {NAME}
     parameter {NAME}
     path {SLACK}
+    project {ip_repo_paths}
+    run {PROGRESS STATUS}
   }
 }
 
@@ -89,8 +93,11 @@ proc stub::interfaces {} {
 
 # --- Project ---
 proc create_project {args} {
-  lassign [stub::parse create_project $args {-part} {-force -in_memory} 0 2] given
+  lassign [stub::parse create_project $args {-part} {-force -in_memory} 0 2] given rest
   stub::needs part [dict getdef $given -part {}]
+  lassign [list {*}$rest {} {}] - stub::folder
+  # A project begins with no files.
+  lassign {} stub::files stub::constraints stub::top stub::objects
   set stub::part [dict get $given -part]
   set stub::project 1
   stub::fact part $stub::part
@@ -112,21 +119,34 @@ proc add_files {args} {
   }
 }
 proc get_files {pattern} {
-  set found [lsearch -all -inline -exact [concat $stub::files $stub::constraints] $pattern]
+  # A name without a path is that of a file wherever it is.
+  set found [lmap file [concat $stub::files $stub::constraints] {
+    if {$file ne $pattern && [file tail $file] ne $pattern} continue
+    set file
+  }]
   return [lmap file $found {stub::object file $file}]
 }
 proc current_fileset {} { return [stub::object fileset sources_1] }
 proc update_compile_order {args} { stub::parse update_compile_order $args {-fileset} {} 0 0 }
-proc set_property {name value object} {
+proc set_property {args} {
+  lassign $args name value object
+  if {[llength $args] != 3} { stub::refuse "set_property takes a property, a value, an object, not {$args}" }
   # A list of one object is the object.
   if {[llength $object] == 1} { set object [lindex $object 0] }
+  set changes [expr {$name eq {-dict} ? $value : [list $name $value]}]
+  foreach {name value} $changes { stub::set_one $name $value $object }
+}
+proc stub::set_one {name value object} {
+  if {[stub::class $object] eq {cell}} { return [stub::configure [lindex $object 1] $name $value] }
   set class [stub::class $object]
   set name [lsearch -inline -nocase [dict get $stub::known $class] $name]
   if {$name eq {}} { stub::refuse "a $class has no property of that name" }
   if {$name eq {top}} { set stub::top $value }
+  if {$name eq {ip_repo_paths}} { set stub::repositories $value }
   if {$name eq {slave_memory_map_ref} && [stub::object map $value] ni $stub::objects} { stub::refuse "no map `$value`" }
   if {$name eq {access} && $value ni {read-only read-write}} { stub::refuse "access $value" }
   if {$name eq {modified_write_value} && $value ni {modify oneToClear oneToSet}} { stub::refuse "write $value" }
+  if {$name in {name version} && $class eq {core}} { append stub::vlnv :$value }
   if {$name in {range width address_offset size bit_offset bit_width} && ![string is entier -strict $value]} {
     stub::refuse "$name $value is no number"
   }
@@ -135,7 +155,7 @@ proc set_property {name value object} {
 proc get_property {name object} {
   set class [stub::class $object]
   if {[lsearch -nocase [dict get $stub::known $class] $name] < 0} { stub::refuse "a $class has no property $name" }
-  return [expr {$class eq {path} ? {1.234} : [lindex $object 1]}]
+  return [expr {$class eq {path} ? $stub::slack : [lindex $object 1]}]
 }
 
 # --- Packager ---
@@ -147,6 +167,8 @@ proc ipx::package_project {args} {
   stub::needs project $stub::project
   stub::needs top $stub::top
   set stub::core 1
+  set stub::root [dict get $given -root_dir]
+  set stub::vlnv [dict get $given -vendor]:[dict get $given -library]
   # Vivado makes a map of each interface with registers, and a block in it.
   dict for {name interface} [stub::interfaces] {
     if {[string match *:aximm:* [dict get $interface vlnv]]} { lappend stub::objects [stub::object map $name] [stub::object block reg0] }
@@ -223,6 +245,15 @@ proc ipx::check_integrity {core} {
 proc ipx::save_core {core} {
   stub::expect core $core
   set stub::saved 1
+  # For block designs: mode, kind and bytes of each interface, as direction and width of its first port say.
+  set interfaces {}
+  set port {X_INTERFACE_INFO = "xilinx.com:interface:(\w+):1.0 (\w+) (?:TDATA|AWADDR)" \*\)\s*(input|output) +wire (?:\[(\d+):0\])?}
+  foreach {- kind name direction high} [regexp -all -inline $port [stub::top_text]] {
+    set mode [expr {$direction eq {input} ? {slave} : {master}}]
+    dict set interfaces $name [list $mode $kind [expr {$kind eq {axis} ? ($high + 1) / 8 : 0}]]
+  }
+  file mkdir $stub::root
+  stub::write [file join $stub::root component.xml] [list vlnv $stub::vlnv interfaces $interfaces]
 }
 
 # --- Place and route alone ---
@@ -267,6 +298,8 @@ proc get_timing_paths {args} {
   stub::parse get_timing_paths $args {-max_paths} {-setup} 0 0
   return [stub::object path]
 }
+
+source [file join [file dirname [info script]] block_design.tcl]
 
 # `dict getdef` came with Tcl 8.7.
 if {[catch {dict getdef {} a b}]} {

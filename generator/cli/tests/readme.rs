@@ -101,7 +101,7 @@ fn the_readme_does_what_it_says() {
 #[test]
 fn the_other_documents_do_what_they_say() {
     let repository = repository();
-    let folders = ["examples", "ip", "docs", "docs/decisions"];
+    let folders = ["examples", "ip", "docs", "docs/decisions", "fpga"];
     let inside = folders.iter().flat_map(|f| fs::read_dir(repository.join(f)).expect("readable").flatten());
     let documents = inside.flat_map(|entry| [entry.path(), entry.path().join("README.md")]);
     let documents = documents.filter(|p| p.is_file() && p.extension().is_some_and(|e| e == "md"));

@@ -385,3 +385,99 @@ fn scripts_that_vivado_would_refuse_are_refused() {
         assert!(said.contains(why), "`{to}`: {said}");
     }
 }
+
+/// What the script of a design says when it joins the cores of these packages, or why it fails. `None` where there is no Tcl.
+fn designed(folders: &[&Path]) -> Option<Result<String, String>> {
+    let mut tcl = tool("tclsh")?;
+    let (first, others) = folders.split_first().expect("a package");
+    tcl.arg(repository().join("testbench/vivado/stubs.tcl")).arg(first.join("design.tcl")).args(others);
+    let (good, said) = run(&mut tcl);
+    Some(if good { Ok(said) } else { Err(said) })
+}
+
+#[test]
+fn the_design_script_joins_all_cores_and_writes_what_a_board_needs() {
+    let packages: Vec<_> = catalogue().iter().map(|c| packed(c.as_ref(), Package::Pynq)).collect();
+    let folders: Vec<&Path> = packages.iter().map(|(_, folder)| folder.as_path()).collect();
+    for (core, folder) in catalogue().iter().zip(&folders) {
+        let Some(said) = designed(&[folder]) else { return };
+        let said = said.unwrap_or_else(|e| panic!("{e}"));
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        for s in &axi.streams {
+            let (cell, top) = (format!("{}_{}", axi.top, s.stream), &axi.top);
+            let port = format!("{top}_0/{}", s.name);
+            let joined = |l: &&str| l.starts_with("joined ") && l.contains(&port) && l.contains(&cell);
+            assert_eq!(said.lines().filter(joined).count(), 1, "{port}\n{said}");
+        }
+        let text = |name: &str| fs::read_to_string(folder.join("design").join(name)).expect(name);
+        assert_eq!((text("design.bit").trim(), text("design.hwh").trim()), ("bitstream", "handoff"));
+        let node = format!("\t{top}_0: {}-0@a0000000 {{", axi.top.replace('_', "-"), top = axi.top);
+        assert!(text("design.dtso").contains(&node), "{}", text("design.dtso"));
+        assert_eq!(serde_json::from_str::<Value>(&text("shell.json")).expect("JSON")["num_slots"], "1");
+    }
+    // Three cores share one design; more registers than a SmartConnect has ports are refused.
+    let said = designed(&folders[2..]).expect("Tcl is here").unwrap_or_else(|e| panic!("{e}"));
+    let addresses = said.lines().filter(|l| l.starts_with("address ")).count();
+    let streams = |c: &dyn Core| generate::axi_interface(c).expect("wrapped").streams.len();
+    let expected: usize = catalogue()[2..].iter().map(|c| 1 + streams(c.as_ref())).sum();
+    assert_eq!(addresses, expected, "{said}");
+    let refused = designed(&folders).expect("Tcl is here").expect_err("too many");
+    assert!(refused.contains("put fewer cores into a design"), "{refused}");
+}
+
+#[test]
+fn designs_that_vivado_would_refuse_are_refused() {
+    let faults = [
+        ("CONFIG.c_include_sg 0", "CONFIG.c_include_sg 1", "M_AXI_SG is not connected"),
+        ("  wire ps/pl_resetn0 reset/ext_reset_in\n", "", "reset/ext_reset_in is not driven"),
+        ("CONFIG.S_TDATA_NUM_BYTES $from_bytes", "CONFIG.S_TDATA_NUM_BYTES $to_bytes", "bytes"),
+        ("incr address $::address_step", "incr address 0", "overlaps"),
+        ("cell proc_sys_reset reset", "cell sys_reset reset", "no IP `sys_reset`"),
+        ("CONFIG.PSU__USE__M_AXI_GP2 0", "CONFIG.PSU__USE__M_AXI_GP2 1", "M_AXI_HPM0_LPD is not connected"),
+        ("PSU__USE__S_AXI_GP[", "PSU__USE__S_AXI_HP[", "has no property PSU__USE__S_AXI_HP2"),
+        ("-to_step write_bitstream", "-to_step bitstream", "no step bitstream"),
+        ("wait_on_run impl_1\n", "", "place and route failed"),
+        ("  bus $from $name/S_AXIS\n", "", "m_axis_y is not connected"),
+        ("[list $name/axi_resetn]", "[list $name/aresetn]", "Vivado finds no pin"),
+    ];
+    let core = catalogue().into_iter().find(|c| c.kind() == "ternary-gemm").expect("registered");
+    for (from, to, why) in faults {
+        let (_home, folder) = packed(core.as_ref(), Package::Pynq);
+        change(&folder.join("design.tcl"), from, to);
+        let Some(said) = designed(&[&folder]) else { return };
+        let said = said.expect_err(why);
+        assert!(said.contains(why), "`{to}`: {said}");
+    }
+    let (_home, folder) = packed(core.as_ref(), Package::Pynq);
+    let (_other, second) = packed(catalogue()[0].as_ref(), Package::Pynq);
+    change(&second.join("design_core.tcl"), "part xck26", "part xczu7");
+    let said = designed(&[&folder, &second]).expect("Tcl is here").expect_err("two devices");
+    assert!(said.contains("make no design"), "{said}");
+    let said = designed(&[&folder, &repository()]).expect("Tcl is here").expect_err("no package");
+    assert!(said.contains("holds no design_core.tcl"), "{said}");
+}
+
+/// The network of examples/digits: its two cores lint-clean behind AXI, in one design, and fpga/kv260/digits.py on a stand-in for the board.
+#[test]
+fn digits_run_on_a_stand_in_for_the_kv260() {
+    let kind = *kinds().iter().find(|k| k.name() == "ternary-gemm").expect("registered");
+    let home = tempfile::tempdir().expect("a folder");
+    let tools = Tools::discover().expect("tools");
+    let folders = ["layer1", "layer2"].map(|layer| {
+        let text = fs::read_to_string(repository().join(format!("examples/digits/{layer}.toml"))).expect("a config");
+        let core = wrap(kind, toml::from_str(&text).expect("TOML"));
+        let (files, top) = (generate::print(core.as_ref()).expect("prints").files, generate::top(core.as_ref()));
+        assert_eq!(lint::lint(&files, &top, &tools).expect("lint runs"), []);
+        let folder = home.path().join(top);
+        let options = Options { package: Some(Package::Pynq), ..Options::default() };
+        generate::generate(core.as_ref(), &folder, &options).expect("generates");
+        folder
+    });
+    let Some(said) = designed(&[&folders[0], &folders[1]]) else { return };
+    said.unwrap_or_else(|e| panic!("{e}"));
+    let Some(mut python) = tool("python") else { return };
+    python.env("PYTHONDONTWRITEBYTECODE", "1").arg(repository().join("testbench/pynq/digits.py")).arg(repository());
+    python.args(&folders).arg(folders[0].join("design")).arg(home.path().join("arrays"));
+    let (good, said) = run(&mut python);
+    assert!(good && said.contains("equal: h") && said.contains("346 of 360 right"), "{said}");
+}

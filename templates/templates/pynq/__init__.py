@@ -7,8 +7,7 @@
     from pynq import Overlay
     from {{ top }} import {{ class }}  # before the bitstream is loaded, so that PYNQ knows the driver
 
-    core = Overlay("design.bit").{{ top }}_0
-    core.connect({{ connect|join(", ") }})
+    core = {{ class }}.of(Overlay("design.bit"))
     outputs = core.run({{ run|join(", ") }})
 
 Tensors:

@@ -39,6 +39,14 @@ class Core(DefaultIP):
                 f"this driver belongs to config {INTERFACE['config_hash'][:8]}, the bitstream to {found}: take both from one run"
             )
 
+    @classmethod
+    def of(cls, overlay):
+        """The core in a design that design.tcl made, connected to its DMA engines."""
+        core = getattr(overlay, f"{INTERFACE['top']}_0")
+        dmas = {name: getattr(overlay, f"{INTERFACE['top']}_{name}") for name in core._streams}
+        core.connect(**{n: d.sendchannel if core._streams[n]["dir"] == "in" else d.recvchannel for n, d in dmas.items()})
+        return core
+
     def connect(self, **channels):
         """Names the DMA channel of each stream: a `sendchannel` for an input, a `recvchannel` for an output."""
         _check_names("stream", channels, self._streams)
@@ -167,8 +175,11 @@ def _bind(given):
     specs = {t["name"]: t for t in INTERFACE["tensors"] if t["role"] == "in"}
     _check_names("tensor", given, specs)
     sizes, tensors = {}, {name: np.asarray(value) for name, value in given.items()}
-    for name, spec in specs.items():
+    # A size is known from tensors that have it in full before a single value is spread over it.
+    for name, spec in sorted(specs.items(), key=lambda s: s[0] in tensors and _is_single(s[1], tensors[s[0]])):
         if name in tensors:
+            if _is_single(spec, tensors[name]):
+                tensors[name] = np.full(sizes.get(spec["shape"][0], 1), tensors[name][0])
             _check_tensor(spec, tensors[name], sizes)
         elif spec["default"] is None:
             raise ValueError(f"tensor {name} is missing: {spec['doc']}")
@@ -186,6 +197,11 @@ def _bind(given):
 def _check_names(what, given, known):
     if unknown := given.keys() - known.keys():
         raise ValueError(f"there is no {what} {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+
+
+def _is_single(spec, tensor):
+    """Whether it may be one value for all: shape (1,) where the core has one for each of something."""
+    return tensor.shape == (1,) and len(spec["shape"]) == 1 and isinstance(spec["shape"][0], str)
 
 
 def _check_tensor(spec, tensor, sizes):

@@ -1,12 +1,12 @@
 //! Packages: a wrapped core's folder with what one consumer needs beside it. All of it is made from the AXI interface.
 
 use bitlathe_cores::Core;
-use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, CONTROL};
+use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, AxiStream, CONTROL};
 use bitlathe_spec::{Access, Carrier, Dir, Field, Register, Role, SourceFile, TensorSpec};
 use bitlathe_templates::Template;
 use bitlathe_templates::package::{
-    FieldText, GENERATOR_SCRIPT, GeneratorCore, Header, OutOfContext, PYNQ_CORE, PYNQ_LAYOUT, PackageIp, PynqDriver,
-    RegisterText, Sort, SystemRdl,
+    DESIGN, DesignCore, DesignStream, FieldText, GENERATOR_SCRIPT, GeneratorCore, Header, OutOfContext, PYNQ_CORE,
+    PYNQ_LAYOUT, PackageIp, PynqDriver, RegisterText, Sort, SystemRdl,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -49,7 +49,7 @@ impl Package {
         match self {
             Self::FuseSoc => "C header, SystemRDL, bitlathe as a FuseSoC generator",
             Self::Vivado => "C header, SystemRDL, scripts for a Vivado IP and for place and route alone",
-            Self::Pynq => "the same as vivado, and a PYNQ driver",
+            Self::Pynq => "the same as vivado, the script of a design with DMA engines, and a PYNQ driver",
         }
     }
 
@@ -58,7 +58,9 @@ impl Package {
         match self {
             Self::FuseSoc => "add the folder with `fusesoc library add`",
             Self::Vivado => "vivado -mode batch -source package_ip.tcl",
-            Self::Pynq => "package_ip.tcl for the bitstream, the folder below pynq/ for the board",
+            Self::Pynq => {
+                "vivado -mode batch -source design.tcl, then the bitstream and the folder below pynq/ to the board"
+            }
         }
     }
 }
@@ -110,6 +112,7 @@ pub(super) fn files(subject: &Subject, package: Package) -> Result<Vec<SourceFil
         Package::Vivado => files.extend(vivado(subject, axi, &registers)?),
         Package::Pynq => {
             files.extend(vivado(subject, axi, &registers)?);
+            files.extend(design(subject, axi)?);
             files.extend(driver(subject, axi)?);
         }
     }
@@ -205,11 +208,7 @@ fn tcl_word(text: &str) -> String {
 fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> Result<Vec<SourceFile>, GenerateError> {
     let (banner, top) = (subject.banner.as_slice(), axi.top.as_str());
     let target = subject.core.target();
-    let Some(board) = Board::of(target) else {
-        return Err(
-            subject.contradiction(format!("target `{}` has no board that says which clock there is", target.name))
-        );
-    };
+    let board = board_of(subject)?;
     let mhz = board.clock.mhz;
     let xdc = format!("constraints/{top}.xdc");
     let rtl: Vec<String> = subject.rtl.files.iter().map(|f| format!("rtl/{}", f.path)).collect();
@@ -241,29 +240,55 @@ fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> 
     ])
 }
 
+/// The board that says which clock there is.
+fn board_of(subject: &Subject) -> Result<&'static Board, GenerateError> {
+    let target = subject.core.target();
+    Board::of(target).ok_or_else(|| subject.contradiction(format!("target `{}` is on no board", target.name)))
+}
+
 /// Vivado takes two numbers.
 fn ip_version() -> String {
     VERSION.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+}
+
+/// Vendor, library, name and version of the IP.
+fn vlnv(top: &str) -> String {
+    format!("{VENDOR}:{LIBRARY}:{top}:{}", ip_version())
+}
+
+/// The script of a whole design with what it must know of the core.
+fn design(subject: &Subject, axi: &AxiInterface) -> Result<Vec<SourceFile>, GenerateError> {
+    let stream = |s: &AxiStream| DesignStream {
+        name: s.stream.clone(),
+        interface: s.name.clone(),
+        direction: if s.dir == Dir::In { "in" } else { "out" },
+        bytes: s.bytes(),
+    };
+    let facts = DesignCore {
+        banner: &subject.banner,
+        top: &axi.top,
+        vlnv: &vlnv(&axi.top),
+        control: CONTROL,
+        part: subject.core.target().part,
+        mhz: board_of(subject)?.clock.mhz.to_string(),
+        streams: axi.streams.iter().map(stream).collect(),
+    };
+    Ok(vec![file("design_core.tcl".into(), facts.render()?), file("design.tcl".into(), with_banner(subject, DESIGN))])
 }
 
 /// The driver: a Python package of the top's name.
 fn driver(subject: &Subject, axi: &AxiInterface) -> Result<Vec<SourceFile>, GenerateError> {
     let top = axi.top.as_str();
     let module = |name: &str, text: String| file(format!("pynq/{top}/{name}"), text);
-    let channel = |s: &bitlathe_spec::axi::AxiStream| {
-        let side = if s.dir == Dir::In { "send" } else { "recv" };
-        format!("{}=dma_{}.{side}channel", s.stream, s.stream)
-    };
     let inputs = subject.interface.tensors.iter().filter(|t| t.role == Role::In && t.default.is_none());
     let driver = PynqDriver {
         banner: &subject.banner,
         top,
         title: &title(subject).replace('\\', " ").replace("\"\"\"", "'"),
         class: top.split('_').map(capitalised).collect(),
-        connect: axi.streams.iter().map(channel).collect(),
         run: inputs.map(|t| format!("{0}={0}", t.name)).collect(),
         tensors: describe::tensor_rows(&subject.interface),
-        vlnv: format!("{VENDOR}:{LIBRARY}:{top}:{}", ip_version()),
+        vlnv: vlnv(top),
     };
     Ok(vec![
         module("__init__.py", driver.render()?),
