@@ -4,7 +4,7 @@ use bitlathe_flow::generate::{typical_job, whole_cost};
 use bitlathe_spec::{Role, Scalar};
 use serde_json::json;
 
-use super::{Context, golden, identity, lacking, merge};
+use super::{Context, golden, identity, merge};
 use crate::args::Config;
 use crate::report::{Done, Failure, Finding};
 use crate::row;
@@ -17,7 +17,7 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
     let (target, interface) = (core.target(), core.interface());
     let cost = whole_cost(core, target.family);
     let mut warnings = config.warnings;
-    let lacking = lacking(&cost, core);
+    let lacking = cost.lacking(core.target());
     if !lacking.is_empty() {
         let message = format!("by the cost model the core does not fit {}: {}", target.name, lacking.join(", "));
         warnings.push(

@@ -1,5 +1,6 @@
 //! The commands, one file each: read the config, call, say what came out.
 
+mod board;
 mod check;
 mod compare;
 mod doctor;
@@ -14,7 +15,7 @@ mod sim;
 mod synth;
 mod verify;
 
-use bitlathe_cores::{Core, Cost, Kind};
+use bitlathe_cores::{Core, Kind};
 use bitlathe_flow::generate::{Rtl, print};
 use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
@@ -85,6 +86,7 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
         Command::Check(args) => check::run(&context, args),
         Command::Gen(args) => generate::run(&context, args),
         Command::Package(args) => package::run(&context, args),
+        Command::Board(args) => board::run(&context, args),
         Command::Golden(args) => golden::run(&context, args),
         Command::Sim(args) => sim::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
@@ -100,20 +102,6 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
 /// The core's Verilog.
 fn rtl(core: &dyn Core) -> Result<Rtl, Failure> {
     Ok(print(core)?)
-}
-
-/// Resources that a device lacks, as `name: used of available`.
-fn lacking(used: &Cost, core: &dyn Core) -> Vec<String> {
-    let has = core.target().capacity;
-    let pairs = [
-        ("LUT", used.lut, has.lut),
-        ("FF", used.ff, has.ff),
-        ("DSP", used.dsp, has.dsp),
-        ("block RAM", used.bram, has.bram),
-        ("UltraRAM", used.uram, has.uram),
-    ];
-    let over = pairs.into_iter().filter(|(_, used, has)| *used > *has as f64);
-    over.map(|(name, used, has)| format!("{name}: {used:.0} of {has}")).collect()
 }
 
 /// What a core is, for the head of a result.

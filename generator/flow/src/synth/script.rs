@@ -84,3 +84,13 @@ pub(super) fn harness(family: Family, harness_file: &str, harness: &str, core: &
         synth(family, harness, true)
     )
 }
+
+/// From sources to a netlist with the pins of its top, and statistics; every file below `folder`.
+pub(super) fn with_pins(family: Family, top: &str, nodsp: bool, sources: &[String], folder: &str) -> String {
+    let read: String = sources.iter().map(|s| format!("read_verilog {s}\n")).collect();
+    let synth = synth(family, top, nodsp);
+    format!(
+        "{read}{synth}\ndelete */t:$scopeinfo\ntee -q -o {folder}/{STAT} stat -json -top {top}\n\
+         write_json {folder}/{NETLIST}\n"
+    )
+}
