@@ -88,3 +88,6 @@ pub struct MakeStep {
     /// Arguments as text.
     pub arguments: String,
 }
+
+/// The clock of the bench in Verilator.
+pub const BOARD_SIM: &str = include_str!("../templates/board/sim.cpp");

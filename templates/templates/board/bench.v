@@ -3,18 +3,25 @@
 {%- endfor %}
 //
 // Reads the UART of `{{ top }}` for two tests and compares the text with that of the model. The last line it prints is
-// `PASS`, or `FAIL` before a $stop. `make sim` runs it.
+// `PASS`, or `FAIL` before a $stop. `make sim` runs it in Verilator, where
+// sim.cpp makes the clock, and `make sim-icarus` in Icarus.
 
 `timescale 1ns / 1ps
 `default_nettype none
 
+`ifdef VERILATOR
+module {{ top }}_tb (
+    input wire clk
+);
+`else
 module {{ top }}_tb;
+  reg clk = 1'b0;
+  always #5 clk = ~clk;
+`endif
   localparam integer DIVIDER = 4;
   localparam integer LENGTH = {{ length }};
   localparam [8*LENGTH-1:0] EXPECTED = "{{ expected }}";
 
-  reg clk = 1'b0;
-  always #5 clk = ~clk;
   wire tx;
   {{ top }} #(
 {%- if implementation %}
@@ -82,10 +89,13 @@ module {{ top }}_tb;
     end
   end
 
-  initial begin
-    repeat ({{ patience }}) @(posedge clk);
-    $display("FAIL: no text in {{ patience }} cycles");
-    $stop;
+  integer cycles = 0;
+  always @(posedge clk) begin
+    cycles <= cycles + 1;
+    if (cycles == {{ patience }}) begin
+      $display("FAIL: no text in {{ patience }} cycles");
+      $stop;
+    end
   end
 endmodule
 

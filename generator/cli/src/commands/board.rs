@@ -8,7 +8,7 @@ use bitlathe_flow::tools::Tools;
 use serde_json::{Value, json};
 
 use super::generate::{file_name, names};
-use super::{Context, identity, merge, rtl};
+use super::{Context, identity, merge, rtl, too_large};
 use crate::args::Board;
 use crate::report::{Done, Exit, Failure, Finding};
 use crate::row;
@@ -34,6 +34,7 @@ pub fn run(context: &Context, args: &Board) -> Result<Done, Failure> {
         "predicted": test.predicted,
         "files": names(&files, &args.out),
     });
+    let mut warnings = config.warnings;
     let mut exit = Exit::Success;
     if args.build {
         let spinner = context.progress.spinner(format!("making the bitstream for {}", args.board.name));
@@ -50,9 +51,10 @@ pub fn run(context: &Context, args: &Board) -> Result<Done, Failure> {
         text.push_str(&shown(&report, &test));
         json["build"] = object;
     } else {
+        warnings.extend(too_large("the core with its self-test", &test.predicted, core.target()));
         text.push_str(&format!("Next: make -C {} (sim, load), or --build.\n", folder.display()));
     }
-    let done = Done::new(text, merge([identity(core), json])).warn(config.warnings);
+    let done = Done::new(text, merge([identity(core), json])).warn(warnings);
     Ok(Done { exit, ..done })
 }
 

@@ -15,7 +15,7 @@ mod sim;
 mod synth;
 mod verify;
 
-use bitlathe_cores::{Core, Kind};
+use bitlathe_cores::{Core, Cost, Kind};
 use bitlathe_flow::generate::{Rtl, print};
 use bitlathe_flow::sim::Simulator;
 use bitlathe_flow::tools::Tools;
@@ -102,6 +102,14 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
 /// The core's Verilog.
 fn rtl(core: &dyn Core) -> Result<Rtl, Failure> {
     Ok(print(core)?)
+}
+
+/// A warning where the cost model says that something does not fit.
+fn too_large(what: &str, cost: &Cost, target: &Target) -> Option<Finding> {
+    let lacking = cost.lacking(target);
+    let message = format!("by the cost model {what} does not fit {}: {}", target.name, lacking.join(", "));
+    let help = "take fewer lanes or a larger device; `bitlathe synth` measures it";
+    (!lacking.is_empty()).then(|| Finding::new("F001", message).help(help).warning())
 }
 
 /// What a core is, for the head of a result.

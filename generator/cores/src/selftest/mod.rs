@@ -11,7 +11,7 @@ mod streams;
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Checked, Dim, Errors, Expr, InstanceBuilder, Module, Unit, Wire, bit, check, concat, lit, uint};
+use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, InstanceBuilder, Module, Unit, Wire, bit, check, concat, lit, uint};
 use bitlathe_spec::{Dir, Family, Interface, Stream};
 
 use crate::parts::crc32::{self, crc32};
@@ -106,7 +106,8 @@ pub fn cost(interface: &Interface, plan: &Plan, family: Family) -> Vec<PartCost>
 
 /// The core in its self-test: `<core>_selftest`.
 pub fn design(core: &Checked, interface: &Interface, plan: &Plan) -> Result<Checked, Errors> {
-    check(&Top { core, interface, plan, m: Module::new(&top(interface)) }.build())
+    let m = Module::new(&top(interface));
+    check(&Top { core, interface, plan, ck: m.clock(), m }.build())
 }
 
 /// Its name.
@@ -120,6 +121,7 @@ struct Top<'a> {
     interface: &'a Interface,
     plan: &'a Plan,
     m: Module,
+    ck: Clock,
 }
 
 /// Where a test is, as its parts see it.
@@ -159,7 +161,7 @@ struct Connections {
 
 impl Top<'_> {
     fn build(self) -> Rc<Unit> {
-        let m = &self.m;
+        let (m, ck) = (&self.m, &self.ck);
         let top = &self.interface.top;
         m.doc(&format!(
             "Self-test of `{top}`: a job from memory at full speed and with pauses, a CRC-32 of each output, a line of text."
@@ -168,9 +170,8 @@ impl Top<'_> {
         let implementation = implementation.map(|p| m.param("IMPL", p.value, p.min..=p.max, &p.doc));
         let divider = m.param("DIVIDER", self.plan.divider as i64, 2..=65535, "clock cycles of a bit of the UART");
         let pause = m.param("PAUSE", self.plan.pause as i64, 1..=TIME_MAX as i64, "cycles between two tests");
-        let ck = m.clock();
 
-        let control = control::Control::new(m, &ck, self.plan, &pause);
+        let control = control::Control::new(m, ck, self.plan, &pause);
         let phase = Phase { dice: self.dice(&control), ..control.phase() };
         let mut core = Connections::default();
         let streams = self.interface.streams.iter().zip(&self.plan.traffic).enumerate();
@@ -185,7 +186,7 @@ impl Top<'_> {
     fn dice(&self, control: &control::Control) -> Expr {
         let m = &self.m;
         let dice = m.wire_later("dice", uint(16));
-        let i = m.instance("u_dice", &lfsr16()).clock(&m.clock());
+        let i = m.instance("u_dice", &lfsr16()).clock(&self.ck);
         i.input("step_i", &lit(1, bit())).input("restart_i", &control.phase().clear).output("state_o", &dice).done();
         (*dice).clone()
     }
@@ -197,7 +198,7 @@ impl Top<'_> {
         let (moves, last) = (m.wire_later(&named("moves"), bit()), m.wire_later(&named("last"), bit()));
         let ended = m.wire_later(&named("ended"), bit());
         let beats = traffic.beats() as i64;
-        let i = m.instance(&named("u_count"), &streams::beat_counter(beats)).param("BEATS", beats).clock(&m.clock());
+        let i = m.instance(&format!("u_{name}_count"), &streams::beat_counter(beats)).param("BEATS", beats).clock(&self.ck);
         let i = i.input("restart_i", &phase.begin).input("moves_i", &moves);
         i.output("last_o", &last).output("ended_o", &ended).done();
         // Neighbouring streams look at bits that are far from each other.
@@ -211,7 +212,7 @@ impl Top<'_> {
     }
 
     fn source(&self, s: &Stream, pass: &Pass, phase: &Phase, at: &StreamPorts, core: &mut Connections) -> Watched {
-        let (m, ck, name) = (&self.m, self.m.clock(), s.name.as_str());
+        let (m, ck, name) = (&self.m, &self.ck, s.name.as_str());
         let named = |what: &str| format!("{name}_{what}");
         let ready = m.wire_later(&named("ready"), bit());
         let data = m.wire_later(&named("data"), uint(s.layout.beat_bits() as i64));
@@ -221,7 +222,7 @@ impl Top<'_> {
         let valid = m.wire(&named("valid"), &(&phase.run & &*go & !&**at.ended));
         at.moves.drive(&valid & &*ready);
         let unit = streams::stimulus(&format!("{}_{name}_stimulus", self.interface.top), pass, s.layout.beat_bits());
-        let i = m.instance(&named("u_stimulus"), &unit).clock(&ck);
+        let i = m.instance(&format!("u_{name}_stimulus"), &unit).clock(ck);
         i.input("restart_i", &phase.begin).input("next_i", at.moves).output("data_o", &data).done();
         core.inputs.push((named("valid_i"), valid));
         core.outputs.push((named("ready_o"), ready));
@@ -250,10 +251,12 @@ impl Top<'_> {
         let data = m.wire_later(&named("data"), uint(bits));
         let ready = m.wire(&named("ready"), &(&phase.live & at.may));
         at.moves.drive(&*valid & &ready);
-        let mask = streams::constant(mask, bits);
-        let element = m.wire(&named("elements"), &(&*data & &mask));
+        let element = match streams::partial(mask, bits) {
+            Some(mask) => m.wire(&named("elements"), &(&*data & &mask)),
+            None => (*data).clone(),
+        };
         let crc = m.wire_later(&named("crc"), uint(32));
-        let i = m.instance(&named("u_crc"), &crc32(bits)).clock(&m.clock());
+        let i = m.instance(&format!("u_{name}_crc"), &crc32(bits)).clock(&self.ck);
         i.input("restart_i", &phase.clear)
             .input("valid_i", at.moves)
             .input("data_i", &element)
@@ -297,7 +300,7 @@ impl Top<'_> {
         if let Some(implementation) = implementation {
             i = i.param("IMPL", implementation);
         }
-        i = i.input("clk_i", &self.m.clock_value(&self.m.clock())).input("rst_i", &reset);
+        i = i.input("clk_i", &self.m.clock_value(&self.ck)).input("rst_i", &reset);
         for (port, value) in &core.inputs {
             i = i.input(port, value);
         }
@@ -309,7 +312,7 @@ impl Top<'_> {
 
     /// Cycles, verdict, text, lights.
     fn judge(&self, control: control::Control, watched: &[Watched], read: Option<&Wire>, divider: &Dim) {
-        let (m, ck) = (&self.m, self.m.clock());
+        let (m, ck) = (&self.m, &self.ck);
         let phase = control.phase();
         m.comment("Judgement");
         let cycles = m.wire_later("cycles", uint(32));
@@ -319,7 +322,7 @@ impl Top<'_> {
         };
         let stalls = m.wire_later("stalls", uint(32));
         m.allow(&stalls, "UNUSEDSIGNAL", "nothing is counted there");
-        let i = m.instance("u_cycles", &job_counters(1)).param("STREAMS", 1).clock(&ck);
+        let i = m.instance("u_cycles", &job_counters(1)).param("STREAMS", 1).clock(ck);
         i.input("clear_i", &phase.clear)
             .input("enters_i", &any(Dir::In))
             .input("leaves_i", &any(Dir::Out))
@@ -329,7 +332,7 @@ impl Top<'_> {
             .done();
         let waits: Vec<Expr> = watched.iter().map(|w| !&w.ended).collect();
         let wrong = watched.iter().filter_map(|w| w.wrong.clone()).reduce(|a, b| a | b);
-        let judged = control.judge(m, &ck, self.plan, &waits, wrong, read.map(|r| (**r).clone()));
+        let judged = control.judge(m, ck, self.plan, &waits, wrong, read.map(|r| (**r).clone()));
 
         let rights = watched.iter().filter_map(|w| w.signature.as_ref().map(|s| s.1.clone()));
         let right = rights.reduce(|a, b| a & b).unwrap_or_else(|| lit(1, bit()));
@@ -358,21 +361,21 @@ impl Top<'_> {
     }
 
     fn text(&self, report: &Expr, words: &Expr, flags: &Expr, sent: &Wire, divider: &Dim) {
-        let (m, ck) = (&self.m, self.m.clock());
-        let (valid, ready) = (m.wire_later("byte_valid", bit()), m.wire_later("byte_ready", bit()));
-        let (byte, tx) = (m.wire_later("byte", uint(8)), m.output_wire("tx_o", bit()));
+        let (m, ck) = (&self.m, &self.ck);
+        let (valid, ready) = (m.wire_later("text_valid", bit()), m.wire_later("text_ready", bit()));
+        let (text, tx) = (m.wire_later("text_data", uint(8)), m.output_wire("tx_o", bit()));
         let unit = report::report(&format!("{}_report", self.interface.top), &self.plan.line, words, flags);
-        let i = m.instance("u_report", &unit).clock(&ck);
+        let i = m.instance("u_report", &unit).clock(ck);
         i.input("run_i", report)
             .input("words_i", &m.wire("words", words))
             .input("flags_i", &m.wire("flags", flags))
             .output("sent_o", sent)
             .output("m_valid_o", &valid)
             .input("m_ready_i", &ready)
-            .output("m_data_o", &byte)
+            .output("m_data_o", &text)
             .done();
-        let i = m.instance("u_uart", &uart_transmitter(self.plan.divider as i64)).param("DIVIDER", divider).clock(&ck);
-        i.input("s_valid_i", &valid).output("s_ready_o", &ready).input("s_data_i", &byte).output("tx_o", &tx).done();
+        let i = m.instance("u_uart", &uart_transmitter(self.plan.divider as i64)).param("DIVIDER", divider).clock(ck);
+        i.input("s_valid_i", &valid).output("s_ready_o", &ready).input("s_data_i", &text).output("tx_o", &tx).done();
     }
 }
 

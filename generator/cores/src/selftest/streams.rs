@@ -99,9 +99,13 @@ pub fn beat_counter(beats: i64) -> Rc<Unit> {
     m.finish()
 }
 
-/// A vector of `bits` from words, lowest first.
-pub fn constant(words: &[u32], bits: i64) -> Expr {
+/// A mask of `bits` from words, lowest first; `None` where it is all ones.
+pub fn partial(words: &[u32], bits: i64) -> Option<Expr> {
+    let full = |n: usize| (1u64 << word_bits(bits as u64, n)) - 1;
+    if words.iter().enumerate().all(|(n, word)| u64::from(*word) == full(n)) {
+        return None;
+    }
     let word = |(n, word): (usize, &u32)| lit(i64::from(*word), uint(word_bits(bits as u64, n)));
     let parts: Vec<Expr> = words.iter().enumerate().map(word).collect();
-    concat(&parts.iter().rev().collect::<Vec<_>>())
+    Some(concat(&parts.iter().rev().collect::<Vec<_>>()))
 }

@@ -9,7 +9,7 @@ use bitlathe_cores::selftest::{self, Line, Pass, Plan, RegisterWord, TIME_MAX, T
 use bitlathe_cores::{Core, Cost};
 use bitlathe_spec::{Dims, Dir, Job, SourceFile, Stream};
 use bitlathe_templates::Template;
-use bitlathe_templates::board::{BoardBench, BoardMake, BoardTop, MakeStep};
+use bitlathe_templates::board::{BOARD_SIM, BoardBench, BoardMake, BoardTop, MakeStep};
 
 use super::vectors::{self, Beats, JobVectors, Write};
 use super::{GenerateError, Options, Refusal, Rtl, Subject, design_error, file, testbench};
@@ -77,6 +77,7 @@ pub(super) fn files(subject: &Subject, board: &'static Board) -> Result<Vec<Sour
     let pin_file = pin_file(board, pins).map_err(|e| subject.contradiction(e.to_string()))?;
     files.push(in_folder(&pin_file.path, pin_file.text));
     files.push(in_folder("bench.v", bench(subject, board, pins, &test)?));
+    files.push(in_folder("sim.cpp", with_banner(subject, BOARD_SIM)));
     files.push(SourceFile { path: format!("{folder}/expected.txt"), text: test.expected.clone() });
     files.push(file(test.build.script_file(), test.build.script()));
     files.push(in_folder("Makefile", makefile(subject, pins, &test)?));
@@ -282,6 +283,11 @@ fn bench(subject: &Subject, board: &Board, pins: &SelfTestPins, test: &SelfTest)
         patience: 4 * test.plan.patience + 2 * 40 * (test.expected.len() as u64 + 100) + 4096,
     };
     Ok(bench.render()?)
+}
+
+fn with_banner(subject: &Subject, text: &str) -> String {
+    let banner: String = subject.banner.iter().map(|l| format!("// {l}\n")).collect();
+    banner + text
 }
 
 fn makefile(subject: &Subject, pins: &SelfTestPins, test: &SelfTest) -> Result<String, GenerateError> {

@@ -35,10 +35,14 @@ pub(crate) fn options(family: Family, nodsp: bool) -> Vec<&'static str> {
     options
 }
 
-/// The synthesis command of a family.
+/// The synthesis command of a family. iCE40 has no memory of look-up tables: what asks for it gets flip-flops.
 fn synth(family: Family, top: &str, nodsp: bool) -> String {
     let words = options(family, nodsp).into_iter().chain(["-top", top]);
-    format!("synth_{} {}", architecture(family), words.collect::<Vec<_>>().join(" "))
+    let command = format!("synth_{} {}", architecture(family), words.collect::<Vec<_>>().join(" "));
+    match family {
+        Family::Ice40 => format!("hierarchy -top {top}\nsetattr -unset ram_style a:ram_style=distributed\n{command}"),
+        _ => command,
+    }
 }
 
 /// Reads the design and sets the parameters of its top. Unknown cells are left for the synthesis command, which knows the
