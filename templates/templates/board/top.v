@@ -23,7 +23,8 @@ module {{ top }} #(
     output wire [{{ lights_msb }}:0] {{ lights }}
 );
   // Reset for the first 255 cycles: block memories of iCE40 give their contents only some microseconds after configuration.
-  reg [7:0] power_q = 8'd0;
+  reg [7:0] power_q;
+  initial power_q = 8'd0;
   wire rst = ~&power_q;
   always @(posedge {{ clock }}) begin
     if (rst) power_q <= power_q + 8'd1;

@@ -17,7 +17,9 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
     let (target, interface) = (core.target(), core.interface());
     let cost = whole_cost(core, target.family);
     let mut warnings = config.warnings;
-    warnings.extend(too_large("the core", &cost, target));
+    let lacking = too_large("the core", &cost, target);
+    let fits = lacking.is_none();
+    warnings.extend(lacking);
     let has = target.capacity;
     let share = |name: &str, used: f64, has: u64| {
         let share =
@@ -71,7 +73,7 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         "tensors": interface.tensors,
         "job": { "sizes": job, "cycles": cycles, "useful_ops": ops, "utilization": utilization },
         "predicted": cost,
-        "fits": lacking.is_empty(),
+        "fits": fits,
         "config": core.config(),
     });
     Ok(Done::new(text, merge([json, identity(core)])).warn(warnings))

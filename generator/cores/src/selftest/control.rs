@@ -10,6 +10,9 @@ const CLEAR_TIME: i64 = 15;
 /// Cycles in which a beat too much would show.
 const SETTLE_TIME: i64 = 63;
 
+/// The bit of the time above those that count a stretch in which a stream does not move.
+const STRETCH: i64 = 8;
+
 /// States in their order.
 const NAMES: [&str; 7] = ["clear", "set_up", "run", "settle", "compare", "report", "rest"];
 
@@ -69,7 +72,8 @@ impl Control {
     pub fn phase(&self) -> Phase {
         let [clear, set_up, run, settle, ..] = self.at.clone();
         let live = &run | &settle;
-        Phase { begin: &clear | &set_up, clear, run, live, full: !&*self.second, dice: lit(0, uint(16)) }
+        let turn = self.time.slice(STRETCH, 2);
+        Phase { begin: &clear | &set_up, clear, run, live, full: !&*self.second, dice: lit(0, uint(16)), turn }
     }
 
     /// The register accesses of a run: first writes, then comparisons.

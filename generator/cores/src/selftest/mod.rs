@@ -1,6 +1,7 @@
 //! A self-test around any core, made from its interface: a job from memory, a signature of each output, a line of text.
 //!
-//! One test runs the job twice: at full speed, which counts its cycles, and with sources that pause and sinks that refuse. The signature of an
+//! One test runs the job twice: at full speed, which counts its cycles, and with sources that pause and sinks that refuse, each
+//! for a cycle now and then and for a long stretch. The signature of an
 //! output is the CRC-32 of its beats in both runs, one after the other, so a beat too much, too little or out of order shows like a wrong
 //! one. A run that does not end in time is given up, and the text names the streams that still wait. The flow chooses the job and knows from
 //! the model what must come out; nothing here computes it.
@@ -138,6 +139,8 @@ struct Phase {
     full: Expr,
     /// Random bits.
     dice: Expr,
+    /// Counts stretches of a run.
+    turn: Expr,
 }
 
 /// What a stream tells the rest.
@@ -187,6 +190,7 @@ impl Top<'_> {
         let m = &self.m;
         let dice = m.wire_later("dice", uint(16));
         let i = m.instance("u_dice", &lfsr16()).clock(&self.ck);
+        m.allow(&dice, "UNUSEDSIGNAL", "a stream looks at one bit");
         i.input("step_i", &lit(1, bit())).input("restart_i", &control.phase().clear).output("state_o", &dice).done();
         (*dice).clone()
     }
@@ -201,9 +205,9 @@ impl Top<'_> {
         let i = m.instance(&format!("u_{name}_count"), &streams::beat_counter(beats)).param("BEATS", beats).clock(&self.ck);
         let i = i.input("restart_i", &phase.begin).input("moves_i", &moves);
         i.output("last_o", &last).output("ended_o", &ended).done();
-        // Neighbouring streams look at bits that are far from each other.
+        // Neighbouring streams look at bits that are far from each other, and take turns in not moving at all.
         let dice = phase.dice.bit((5 * n as i64) % 16);
-        let may = m.wire(&named("may"), &(&phase.full | &dice));
+        let may = m.wire(&named("may"), &(&phase.full | (&dice & phase.turn.ne_to(n as i64 % 4))));
         let ports = StreamPorts { moves: &moves, last: &last, ended: &ended, may: &may };
         match traffic {
             Traffic::In { pass, .. } => self.source(s, pass, phase, &ports, core),
