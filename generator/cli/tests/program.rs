@@ -371,7 +371,7 @@ fn help_texts() {
     let home = tempfile::tempdir().expect("a folder");
     let mut all = String::new();
     for command in
-        ["", "new", "check", "gen", "package", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"]
+        ["", "new", "check", "gen", "package", "board", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"]
     {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let ran = run(home.path(), &args);
