@@ -370,9 +370,10 @@ fn a_full_disk_is_reported() {
 fn help_texts() {
     let home = tempfile::tempdir().expect("a folder");
     let mut all = String::new();
-    for command in
-        ["", "new", "check", "gen", "package", "board", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"]
-    {
+    for command in [
+        "", "new", "check", "gen", "package", "board", "golden", "sim", "verify", "synth", "pack", "list", "doctor",
+        "schema",
+    ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let ran = run(home.path(), &args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{command}");

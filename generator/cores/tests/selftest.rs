@@ -14,11 +14,14 @@ fn plan(interface: &Interface) -> Plan {
             let narrow = words(s.layout.beat_bits()).iter().map(|w| w & 1).collect::<Vec<_>>();
             Traffic::In { pass: Pass(vec![narrow; beats]), beats: 40 }
         }
-        Dir::Out => Traffic::Out { beats: 7, mask: words(s.layout.beat_bits()).iter().map(|w| w & 1).collect(), signature: 1 },
+        Dir::Out => {
+            Traffic::Out { beats: 7, mask: words(s.layout.beat_bits()).iter().map(|w| w & 1).collect(), signature: 1 }
+        }
     });
     let word = RegisterWord { offset: 0, mask: 1, value: 1 };
     let registers = if interface.registers.is_empty() { vec![] } else { vec![word; 3] };
-    let names = |dir: Dir| interface.streams.iter().filter(|s| s.dir == dir).map(|s| s.name.as_str()).collect::<Vec<_>>();
+    let names =
+        |dir: Dir| interface.streams.iter().filter(|s| s.dir == dir).map(|s| s.name.as_str()).collect::<Vec<_>>();
     let all: Vec<&str> = interface.streams.iter().map(|s| s.name.as_str()).collect();
     Plan {
         writes: registers.clone(),
@@ -37,7 +40,8 @@ fn every_core_fits_into_a_self_test() {
         for config in kind.space().cover().into_iter().step_by(12) {
             let core = kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"));
             let (rtl, interface) = (core.rtl().unwrap_or_else(|e| panic!("{e}")), core.interface());
-            let design = selftest::design(&rtl, &interface, &plan(&interface)).unwrap_or_else(|e| panic!("{config}: {e}"));
+            let design =
+                selftest::design(&rtl, &interface, &plan(&interface)).unwrap_or_else(|e| panic!("{config}: {e}"));
             let ports: Vec<String> = design.top_manifest().ports.into_iter().map(|p| p.name).collect();
             let expected = ["clk_i", "rst_i", "tx_o", "done_o", "pass_o", "fail_o", "heartbeat_o"];
             assert!(expected.iter().all(|name| ports.iter().any(|p| p == name)), "{ports:?}");

@@ -155,7 +155,8 @@ fn the_text_in_icarus_is_that_of_the_model() {
 fn tops_are_lint_clean() {
     judge_all(&cores(), |(core, board)| {
         let placed = Placed::new(core.as_ref(), board);
-        let source = |p: &String| SourceFile { path: p.clone(), text: fs::read_to_string(placed.dir().join(p)).expect(p) };
+        let source =
+            |p: &String| SourceFile { path: p.clone(), text: fs::read_to_string(placed.dir().join(p)).expect(p) };
         let files: Vec<SourceFile> = placed.test.build.sources.iter().map(source).collect();
         let found = lint::lint(&files, &placed.test.build.top, &placed.tools).expect("lint runs");
         (!found.is_empty()).then(|| format!("{}: {found:?}", core.config()))
@@ -268,7 +269,10 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         format!("{}; {}", refusal.reason, refusal.help)
     };
     let said = refusal(ULX3S, &[], "kv260");
-    assert_eq!(said, "no open tool makes a bitstream for kv260; --board icebreaker or --board ulx3s; docs/boards.md says how the others are done");
+    assert_eq!(
+        said,
+        "no open tool makes a bitstream for kv260; --board icebreaker or --board ulx3s; docs/boards.md says how the others are done"
+    );
     let said = refusal(ULX3S, &[], "icebreaker");
     assert_eq!(said, "the config is for `ecp5-85f`, and icebreaker has `ice40-up5k`; add --set target.name=ice40-up5k");
     let mut wrapped: Value = toml::from_str(ULX3S).expect("TOML");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bitlathe_flow::process::ProcessError;
 use bitlathe_flow::synth::{RouteRequest, SynthError, SynthReport, SynthRequest, synthesize};
 use bitlathe_flow::tools::Tools;
-use bitlathe_spec::{Family, SourceFile};
+use bitlathe_spec::{Family, SourceFile, Target};
 use tools_support::{source, tools};
 
 /// Registered sum of two 8-bit numbers: 9 sum bits, the last one a carry.

@@ -60,7 +60,7 @@ impl Control {
         let rest = m.constant("REST_TIME", pause, TIME_BITS);
         let of_run = run.select(limit(plan.patience as i64), &rest);
         let bound = clear.select(limit(CLEAR_TIME), settle.select(limit(SETTLE_TIME), &of_run));
-        let over = m.wire("over", &time.eq_to(&m.wire("bound", &bound)));
+        let over = m.wire("over", &time.eq_to(m.wire("bound", &bound)));
         let second = ck.reg("second_q", bit()).reset_to(0);
         m.describe(&second, "the run with pauses");
         let longest = plan.writes.len().max(plan.checks.len()).max(2) as i64;
@@ -68,12 +68,12 @@ impl Control {
         Self { state, at, over, time, second, step }
     }
 
-    /// What the streams see; the dice are theirs to add.
+    /// What the streams see.
     pub fn phase(&self) -> Phase {
         let [clear, set_up, run, settle, ..] = self.at.clone();
         let live = &run | &settle;
         let turn = self.time.slice(STRETCH, 2);
-        Phase { begin: &clear | &set_up, clear, run, live, full: !&*self.second, dice: lit(0, uint(16)), turn }
+        Phase { begin: &clear | &set_up, clear, run, live, full: !&*self.second, turn }
     }
 
     /// The register accesses of a run: first writes, then comparisons.
@@ -151,4 +151,3 @@ pub fn cost(plan: &Plan, streams: usize) -> Cost {
     let streams = streams as f64;
     Cost::logic(90.0 + 8.0 * columns + 45.0 * streams, 40.0 + 33.0 * streams)
 }
-

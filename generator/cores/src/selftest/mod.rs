@@ -12,7 +12,9 @@ mod streams;
 
 use std::rc::Rc;
 
-use bitlathe_hdl::{Checked, Clock, Dim, Errors, Expr, InstanceBuilder, Module, Unit, Wire, bit, check, concat, lit, uint};
+use bitlathe_hdl::{
+    Checked, Clock, Dim, Errors, Expr, InstanceBuilder, Module, Unit, Wire, bit, check, concat, lit, uint,
+};
 use bitlathe_spec::{Dir, Family, Interface, Stream};
 
 use crate::parts::crc32::{self, crc32};
@@ -137,8 +139,6 @@ struct Phase {
     live: Expr,
     /// Nobody pauses.
     full: Expr,
-    /// Random bits.
-    dice: Expr,
     /// Counts stretches of a run.
     turn: Expr,
 }
@@ -175,10 +175,18 @@ impl Top<'_> {
         let pause = m.param("PAUSE", self.plan.pause as i64, 1..=TIME_MAX as i64, "cycles between two tests");
 
         let control = control::Control::new(m, ck, self.plan, &pause);
-        let phase = Phase { dice: self.dice(&control), ..control.phase() };
+        let phase = control.phase();
+        let dice = self.dice(&phase.clear);
         let mut core = Connections::default();
         let streams = self.interface.streams.iter().zip(&self.plan.traffic).enumerate();
-        let watched: Vec<Watched> = streams.map(|(n, (s, t))| self.stream(n, s, t, &phase, &mut core)).collect();
+        let watched: Vec<Watched> = streams
+            .map(|(n, (s, t))| {
+                // Neighbouring streams look at bits that are far from each other, and take turns in not moving at all.
+                let lucky = dice.bit((5 * n as i64) % 16) & phase.turn.ne_to(n as i64 % 4);
+                let may = m.wire(&format!("{}_may", s.name), &(&phase.full | lucky));
+                self.stream(s, t, &may, &phase, &mut core)
+            })
+            .collect();
         let reg_rdata = self.register_port(&control, &mut core);
         self.instantiate(&(ck.reset() | &phase.clear), implementation.as_ref(), &core);
         self.judge(control, &watched, reg_rdata.as_ref(), &divider);
@@ -186,29 +194,28 @@ impl Top<'_> {
     }
 
     /// Random bits for pauses, the same in every test.
-    fn dice(&self, control: &control::Control) -> Expr {
+    fn dice(&self, clear: &Expr) -> Expr {
         let m = &self.m;
         let dice = m.wire_later("dice", uint(16));
         let i = m.instance("u_dice", &lfsr16()).clock(&self.ck);
         m.allow(&dice, "UNUSEDSIGNAL", "a stream looks at one bit");
-        i.input("step_i", &lit(1, bit())).input("restart_i", &control.phase().clear).output("state_o", &dice).done();
+        i.input("step_i", &lit(1, bit())).input("restart_i", clear).output("state_o", &dice).done();
         (*dice).clone()
     }
 
-    fn stream(&self, n: usize, s: &Stream, traffic: &Traffic, phase: &Phase, core: &mut Connections) -> Watched {
+    /// A stream that moves only where it `may`.
+    fn stream(&self, s: &Stream, traffic: &Traffic, may: &Expr, phase: &Phase, core: &mut Connections) -> Watched {
         let (m, name) = (&self.m, s.name.as_str());
         m.comment(&format!("Stream {name}"));
         let named = |what: &str| format!("{name}_{what}");
         let (moves, last) = (m.wire_later(&named("moves"), bit()), m.wire_later(&named("last"), bit()));
         let ended = m.wire_later(&named("ended"), bit());
         let beats = traffic.beats() as i64;
-        let i = m.instance(&format!("u_{name}_count"), &streams::beat_counter(beats)).param("BEATS", beats).clock(&self.ck);
+        let i =
+            m.instance(&format!("u_{name}_count"), &streams::beat_counter(beats)).param("BEATS", beats).clock(&self.ck);
         let i = i.input("restart_i", &phase.begin).input("moves_i", &moves);
         i.output("last_o", &last).output("ended_o", &ended).done();
-        // Neighbouring streams look at bits that are far from each other, and take turns in not moving at all.
-        let dice = phase.dice.bit((5 * n as i64) % 16);
-        let may = m.wire(&named("may"), &(&phase.full | (&dice & phase.turn.ne_to(n as i64 % 4))));
-        let ports = StreamPorts { moves: &moves, last: &last, ended: &ended, may: &may };
+        let ports = StreamPorts { moves: &moves, last: &last, ended: &ended, may };
         match traffic {
             Traffic::In { pass, .. } => self.source(s, pass, phase, &ports, core),
             Traffic::Out { mask, signature, .. } => self.sink(s, mask, *signature, phase, &ports, core),
@@ -277,7 +284,7 @@ impl Top<'_> {
             m.allow(at.last, "UNUSEDSIGNAL", "the core marks no last beat");
             None
         };
-        let right = crc.eq_to(&lit(i64::from(expected), uint(32)));
+        let right = crc.eq_to(lit(i64::from(expected), uint(32)));
         let (moves, ended) = ((**at.moves).clone(), (**at.ended).clone());
         Watched { dir: Dir::Out, moves, ended, wrong, signature: Some(((*crc).clone(), right)) }
     }
@@ -317,23 +324,8 @@ impl Top<'_> {
     /// Cycles, verdict, text, lights.
     fn judge(&self, control: control::Control, watched: &[Watched], read: Option<&Wire>, divider: &Dim) {
         let (m, ck) = (&self.m, &self.ck);
-        let phase = control.phase();
         m.comment("Judgement");
-        let cycles = m.wire_later("cycles", uint(32));
-        let any = |dir: Dir| {
-            let of = watched.iter().filter(|w| w.dir == dir).map(|w| w.moves.clone());
-            of.reduce(|a, b| a | b).unwrap_or_else(|| lit(0, bit())) & &phase.full
-        };
-        let stalls = m.wire_later("stalls", uint(32));
-        m.allow(&stalls, "UNUSEDSIGNAL", "nothing is counted there");
-        let i = m.instance("u_cycles", &job_counters(1)).param("STREAMS", 1).clock(ck);
-        i.input("clear_i", &phase.clear)
-            .input("enters_i", &any(Dir::In))
-            .input("leaves_i", &any(Dir::Out))
-            .input("stalled_i", &lit(0, bit()))
-            .output("cycles_o", &cycles)
-            .output("stalls_o", &stalls)
-            .done();
+        let cycles = self.cycles(&control.phase(), watched);
         let waits: Vec<Expr> = watched.iter().map(|w| !&w.ended).collect();
         let wrong = watched.iter().filter_map(|w| w.wrong.clone()).reduce(|a, b| a | b);
         let judged = control.judge(m, ck, self.plan, &waits, wrong, read.map(|r| (**r).clone()));
@@ -343,13 +335,19 @@ impl Top<'_> {
         let passed = m.wire("passed", &(&judged.sound & &right & !&judged.late));
         let failed = m.wire("failed", &(!&passed & !&judged.late));
         let signatures = watched.iter().filter_map(|w| w.signature.as_ref().map(|s| &s.0));
-        let mut words: Vec<&Expr> = std::iter::once(&*cycles).chain(signatures).collect();
+        let mut words: Vec<&Expr> = std::iter::once(&cycles).chain(signatures).collect();
         words.reverse();
-        let mut flags = vec![lit(1, bit()), passed.clone(), failed, judged.late];
+        let mut flags = vec![lit(1, bit()), passed.clone(), failed, judged.late.clone()];
         flags.extend(waits);
         flags.reverse();
         let flags = concat(&flags.iter().collect::<Vec<_>>());
         self.text(&judged.report, &concat(&words), &flags, &judged.sent, divider);
+        self.lights(&judged, &passed);
+    }
+
+    /// What the last test found stays until the next one is over.
+    fn lights(&self, judged: &control::Judged, passed: &Expr) {
+        let (m, ck) = (&self.m, &self.ck);
         m.comment("Lights");
         let light = |name: &str, value: &Expr| {
             let q = ck.reg(&format!("{name}_q"), bit()).reset_to(0);
@@ -357,11 +355,32 @@ impl Top<'_> {
             m.output(&format!("{name}_o"), &q);
         };
         light("done", &lit(1, bit()));
-        light("pass", &passed);
-        light("fail", &!&passed);
+        light("pass", passed);
+        light("fail", &!passed);
         let heartbeat = ck.reg("heartbeat_q", bit()).reset_to(0);
         heartbeat.next(&*heartbeat ^ (&judged.report & &*judged.sent));
         m.output("heartbeat_o", &heartbeat);
+    }
+
+    /// Cycles of the run at full speed.
+    fn cycles(&self, phase: &Phase, watched: &[Watched]) -> Expr {
+        let m = &self.m;
+        let cycles = m.wire_later("cycles", uint(32));
+        let any = |dir: Dir| {
+            let of = watched.iter().filter(|w| w.dir == dir).map(|w| w.moves.clone());
+            of.reduce(|a, b| a | b).unwrap_or_else(|| lit(0, bit())) & &phase.full
+        };
+        let stalls = m.wire_later("stalls", uint(32));
+        m.allow(&stalls, "UNUSEDSIGNAL", "nothing is counted there");
+        let i = m.instance("u_cycles", &job_counters(1)).param("STREAMS", 1).clock(&self.ck);
+        i.input("clear_i", &phase.clear)
+            .input("enters_i", &any(Dir::In))
+            .input("leaves_i", &any(Dir::Out))
+            .input("stalled_i", &lit(0, bit()))
+            .output("cycles_o", &cycles)
+            .output("stalls_o", &stalls)
+            .done();
+        (*cycles).clone()
     }
 
     fn text(&self, report: &Expr, words: &Expr, flags: &Expr, sent: &Wire, divider: &Dim) {

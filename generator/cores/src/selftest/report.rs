@@ -132,7 +132,7 @@ pub fn report(name: &str, line: &Line, words: &Expr, flags: &Expr) -> Rc<Unit> {
     let width = clog2(codes.len() as i64);
     let index = ck.reg("index_q", uint(width)).reset_to(0);
     let steps = m.wire_later("steps", bit());
-    let at = m.wire("at", &run.select(&steps.select(index.wrapping_add(1), &*index), 0));
+    let at = m.wire("at", &run.select(steps.select(index.wrapping_add(1), &*index), 0));
     index.next(&at);
     let code = ck.reg("code_q", uint(8));
     code.next(m.block_rom("code", &at, 8, &codes));

@@ -38,14 +38,16 @@ fn word_bits(beat_bits: u64, word: usize) -> i64 {
 pub fn stimulus(name: &str, pass: &Pass, beat_bits: u64) -> Rc<Unit> {
     let m = Module::new(name);
     let depth = pass.0.len() as i64;
-    m.doc(&format!("The {depth} beats of a pass, over and over: the one after a beat stands there when that has moved."));
+    m.doc(&format!(
+        "The {depth} beats of a pass, over and over: the one after a beat stands there when that has moved."
+    ));
     let ck = m.clock();
     let (restart, next) = (m.input("restart_i", bit()), m.input("next_i", bit()));
     let width = clog2(depth).max(1);
     let index = ck.reg("index_q", uint(width)).reset_to(0);
     let over = m.wire("over", &index.eq_to(depth - 1));
-    let following = m.wire("following", &over.select(0, &index.wrapping_add(1)));
-    let at = m.wire("at", &restart.select(0, &next.select(&following, &*index)));
+    let following = m.wire("following", &over.select(0, index.wrapping_add(1)));
+    let at = m.wire("at", &restart.select(0, next.select(&following, &*index)));
     index.next(&at);
     let words: Vec<Expr> = (pass.columns(beat_bits).iter().enumerate())
         .map(|(n, (bits, values))| {

@@ -62,7 +62,11 @@ pub fn check(core: &dyn Core, board: &'static Board) -> Result<(), Refusal> {
 }
 
 /// The self-test of a core, or why its memories cannot hold one.
-pub fn self_test(core: &dyn Core, rtl: &Rtl, board: &'static Board) -> Result<Result<SelfTest, Refusal>, GenerateError> {
+pub fn self_test(
+    core: &dyn Core,
+    rtl: &Rtl,
+    board: &'static Board,
+) -> Result<Result<SelfTest, Refusal>, GenerateError> {
     plan(&Subject::new(core, rtl, &Options::default())?, board)
 }
 
@@ -111,14 +115,16 @@ fn plan(subject: &Subject, board: &'static Board) -> Result<Result<SelfTest, Ref
             room.max(0.0),
             least.get()
         );
-        return Ok(Err(Refusal { reason, help: "a core of a smaller shape or with fewer lanes has shorter jobs".into() }));
+        return Ok(Err(Refusal {
+            reason,
+            help: "a core of a smaller shape or with fewer lanes has shorter jobs".into(),
+        }));
     };
     let plan = job_plan(subject, board, &job);
     let mut predicted = core.whole_cost(target.family);
     selftest::cost(interface, &plan, target.family).into_iter().for_each(|part| predicted += part.cost);
     if predicted.bram > target.capacity.bram as f64 {
-        let reason =
-            format!("core and self-test take {:.0} of {} block RAMs", predicted.bram, target.capacity.bram);
+        let reason = format!("core and self-test take {:.0} of {} block RAMs", predicted.bram, target.capacity.bram);
         return Ok(Err(Refusal { reason, help: "a core of a smaller shape leaves more".into() }));
     }
     let numbers = numbers(subject, &job, &plan);
