@@ -282,3 +282,16 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     let said = refusal(ICEBREAKER, &[("shape", "c_max", json!(32768))], "icebreaker");
     assert!(said.contains("block RAMs") && said.contains("smaller shape"), "{said}");
 }
+
+/// Options of every kind, whatever their device: among the core's own jobs is one for a self-test.
+#[test]
+fn every_kind_finds_a_job() {
+    let board = board_of("ulx3s");
+    let configs = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(|c| configured(&c)));
+    let cores: Vec<Box<dyn Core>> = configs.collect();
+    judge_all(&cores, |core| {
+        let rtl = generate::print(core.as_ref()).expect("prints");
+        let refusal = board::self_test(core.as_ref(), &rtl, board).expect("plans").err()?;
+        Some(format!("{}: {}", core.config(), refusal.reason))
+    });
+}

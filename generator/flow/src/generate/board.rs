@@ -108,17 +108,7 @@ fn plan(subject: &Subject, board: &'static Board) -> Result<Result<SelfTest, Ref
         Ok(bits <= STIMULUS_BITS && blocks <= room)
     };
     let Some(job) = vectors::test_job(subject, CYCLES, &takes)? else {
-        let reason = format!(
-            "the beats of no job find room on {}: the core leaves {:.0} block RAMs, of which a self-test takes up to {STIMULUS_BITS} \
-             bits, and the shortest job needs {:.0}",
-            board.name,
-            room.max(0.0),
-            least.get()
-        );
-        return Ok(Err(Refusal {
-            reason,
-            help: "a core of a smaller shape or with fewer lanes has shorter jobs".into(),
-        }));
+        return Ok(Err(no_room(board, room, least.get())));
     };
     let plan = job_plan(subject, board, &job);
     let mut predicted = core.whole_cost(target.family);
@@ -131,6 +121,21 @@ fn plan(subject: &Subject, board: &'static Board) -> Result<Result<SelfTest, Ref
     let expected = plan.line.text(&numbers, &Verdict::Pass);
     let build = build(subject, board, &plan)?;
     Ok(Ok(SelfTest { job: job.name, dims: job.dims, expected, predicted, build, plan }))
+}
+
+/// None of the core's jobs fits; `least` block RAMs are what the smallest needs.
+fn no_room(board: &Board, room: f64, least: f64) -> Refusal {
+    let reason = if least.is_finite() {
+        format!(
+            "the beats of no job find room on {}: the core leaves {:.0} block RAMs, of which a self-test takes up to \
+             {STIMULUS_BITS} bits, and the shortest job needs {least:.0}",
+            board.name,
+            room.max(0.0)
+        )
+    } else {
+        "no job of the core fills the same lanes of every output beat".into()
+    };
+    Refusal { reason, help: "a core of a smaller shape or with fewer lanes has shorter jobs".into() }
 }
 
 /// Bits and block RAMs of a job's beats in memory.
