@@ -306,6 +306,12 @@ mod tests {
             let all: Vec<(String, u64)> = board.signals.iter().map(|(n, s)| (n.clone(), s.pins.len() as u64)).collect();
             let places: Vec<(&str, &str)> = all.iter().map(|(n, _)| (n.as_str(), n.as_str())).collect();
             let file = board.pins(&all, &places).unwrap_or_else(|e| panic!("{}: {e}", board.name));
+            if let Some(test) = &board.self_test {
+                let pins = |name: &String| board.signals.get(name).map_or(0, |s| s.pins.len());
+                assert!(pins(&test.text) == 1 && pins(&test.lights) >= test.shows.len(), "{}", board.name);
+                let routes = board.target.as_deref().and_then(Target::find).is_some_and(|t| !t.nextpnr.is_empty());
+                assert!(routes, "{} has no open tools", board.name);
+            }
             for pin in board.signals.values().flat_map(|s| &s.pins) {
                 assert!(file.text.contains(pin), "{}: {pin}\n{}", board.name, file.text);
             }
