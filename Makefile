@@ -8,7 +8,7 @@ PYTHON = $$($(BITLATHE) doctor --json | python3 -c 'import json,sys; print(next(
 OUT := build/digits
 DIGITS := examples/digits
 
-.PHONY: setup demo test bench sweep clean
+.PHONY: setup demo test bench board-ulx3s board-icebreaker sweep clean
 
 # Puts the pinned EDA tools into the per-user cache, unless they are there.
 setup:
@@ -68,7 +68,12 @@ bench: setup
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
 	cargo run --quiet -p bitlathe-golden --example softmax_accuracy
 	cargo run --quiet --release -p bitlathe-golden --example attention_error
+	$(MAKE) board-ulx3s board-icebreaker
 	$(BITLATHE) compare softmax --n 197 --sigma 1 --scales 0.02..0.2 -o docs/softmax.svg
+
+# A core with its self-test as a bitstream, with frequency and area.
+board-ulx3s board-icebreaker: board-%: setup
+	$(BITLATHE) board fpga/$*/core.toml --board $* -o build/$* --build
 
 # Simulates N cores drawn from the full cross of all options, where the tests take pairs; `make sweep N=` takes every one.
 N := 200

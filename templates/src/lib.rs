@@ -1,5 +1,6 @@
 //! Text that Bitlathe writes for others to read or compile: structs for askama templates, no arithmetic.
 
+pub mod board;
 pub mod constraints;
 pub mod datasheet;
 pub mod fusesoc;

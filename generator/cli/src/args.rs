@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bitlathe_flow::constraints::{self, boards};
 use bitlathe_flow::generate;
 use bitlathe_flow::weights::{GptqZeros, I2sLayout, ScaleUse, Ternarize};
 use bitlathe_spec::{Family, TARGETS};
@@ -68,6 +69,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  bitlathe package core.toml --for vivado -o build/ip\n  \
         bitlathe package core.toml --set wrap=axi --for pynq -o build/pynq")]
     Package(Package),
+    /// Write the core with a self-test for an open board, and make its bitstream
+    #[command(after_help = "Examples:\n  bitlathe board core.toml --board ulx3s -o build/ulx3s --build\n  \
+        bitlathe board core.toml --set target.name=ice40-up5k --board icebreaker -o build/icebreaker")]
+    Board(Board),
     /// Run the bit-exact model on a job of npy arrays
     #[command(after_help = "Example:\n  bitlathe golden core.toml --in x=x.npy --in w=w.npy --out y=y.npy")]
     Golden(Job),
@@ -152,6 +157,22 @@ pub struct Package {
     /// Folder to write; one that an earlier run wrote is replaced
     #[arg(short, long = "out", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
+}
+
+/// Arguments of `board`.
+#[derive(Debug, Args)]
+pub struct Board {
+    #[command(flatten)]
+    pub config: Config,
+    /// The board; its device must be the config's target
+    #[arg(long, value_name = "BOARD", value_parser = PossibleValuesParser::new(boards().iter().map(|b| b.name.as_str())).try_map(board))]
+    pub board: &'static constraints::Board,
+    /// Folder to write; one that an earlier run wrote is replaced
+    #[arg(short, long = "out", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Synthesize, place, route, and make the bitstream
+    #[arg(long)]
+    pub build: bool,
 }
 
 /// Tensors of a job.
@@ -297,6 +318,10 @@ fn scales(text: &str) -> Result<(f64, f64), String> {
 
 fn family(name: String) -> Result<Family, String> {
     Family::ALL.into_iter().find(|f| f.name() == name).ok_or_else(|| "no such flow".into())
+}
+
+fn board(name: String) -> Result<&'static constraints::Board, String> {
+    boards().iter().find(|b| b.name == name).ok_or_else(|| "no such board".into())
 }
 
 fn package(name: String) -> Result<generate::Package, String> {

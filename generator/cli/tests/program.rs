@@ -310,6 +310,36 @@ fn pack_writes_the_tensor_and_refuses_what_is_not_ternary() {
 }
 
 #[test]
+fn board_writes_the_self_test_and_refuses_what_no_board_takes() {
+    let home = home();
+    let board = |extra: &[&str]| run(home.path(), &[&["board", "core.toml", "-o", "out", "--json"], extra].concat());
+    let [ulx3s, ecp5] = [["--board", "ulx3s"], ["--set", "target.name=ecp5-85f"]];
+    let wrapped = ["--set", "wrap=axi"];
+    let refused = [
+        ulx3s.to_vec(),
+        ["--board", "kv260"].to_vec(),
+        [ulx3s, ecp5, wrapped].concat(),
+        ["--board", "nowhere"].to_vec(),
+    ];
+    for extra in refused {
+        let ran = board(&extra);
+        assert_eq!(ran.code, Some(2), "{extra:?}\n{}", ran.stdout);
+        assert!(!ran.json()["errors"][0]["message"].as_str().expect("a message").is_empty());
+        assert!(!home.path().join("out").exists(), "{extra:?} writes something");
+    }
+    let ran = board(&[ulx3s, ecp5].concat());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{}", ran.stdout);
+    let json = ran.json();
+    let files: Vec<&str> = json["files"].as_array().expect("files").iter().filter_map(Value::as_str).collect();
+    for file in ["Makefile", "bench.v", "sim.cpp", "expected.txt", "synth.ys", "ulx3s.lpf"] {
+        let file = format!("board/ulx3s/{file}");
+        assert!(files.contains(&file.as_str()) && home.path().join("out").join(&file).is_file(), "{file}");
+    }
+    let text = fs::read_to_string(home.path().join("out/board/ulx3s/expected.txt")).expect("text");
+    assert_eq!(json["expected"].as_str(), Some(text.as_str()));
+}
+
+#[test]
 fn a_missing_tool_is_exit_3_with_the_line_that_gets_it() {
     let home = home();
     fs::create_dir(home.path().join("no_tools")).expect("writable");
@@ -352,9 +382,10 @@ fn a_full_disk_is_reported() {
 fn help_texts() {
     let home = tempfile::tempdir().expect("a folder");
     let mut all = String::new();
-    for command in
-        ["", "new", "check", "gen", "package", "golden", "sim", "verify", "synth", "pack", "list", "doctor", "schema"]
-    {
+    for command in [
+        "", "new", "check", "gen", "package", "board", "golden", "sim", "verify", "synth", "pack", "list", "doctor",
+        "schema",
+    ] {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let ran = run(home.path(), &args);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{command}");

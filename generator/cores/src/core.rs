@@ -64,6 +64,20 @@ impl Cost {
     pub fn logic(lut: f64, ff: f64) -> Self {
         Self { lut, ff, ..Self::default() }
     }
+
+    /// What of it a device lacks, as `name: used of available`.
+    pub fn lacking(&self, target: &Target) -> Vec<String> {
+        let has = target.capacity;
+        let pairs = [
+            ("LUT", self.lut, has.lut),
+            ("FF", self.ff, has.ff),
+            ("DSP", self.dsp, has.dsp),
+            ("block RAM", self.bram, has.bram),
+            ("UltraRAM", self.uram, has.uram),
+        ];
+        let over = pairs.into_iter().filter(|(_, used, has)| *used > *has as f64);
+        over.map(|(name, used, has)| format!("{name}: {used:.0} of {has}")).collect()
+    }
 }
 
 impl std::ops::AddAssign for Cost {

@@ -12,6 +12,7 @@ pub mod quantizer;
 pub mod random;
 mod requantized;
 mod room;
+pub mod selftest;
 pub mod softmax;
 pub mod ternary_gemm;
 pub mod wrap;

@@ -31,6 +31,50 @@ pub struct Board {
     pub clock: BoardClock,
     /// Signals by name.
     pub signals: BTreeMap<String, Signal>,
+    /// Where a self-test shows what it found; `None` where nothing makes a bitstream of one.
+    pub self_test: Option<SelfTestPins>,
+}
+
+/// The signals of a self-test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelfTestPins {
+    /// Signal that carries the text, as asynchronous serial.
+    pub text: String,
+    /// Signal of the lights.
+    pub lights: String,
+    /// What they show, bit 0 first; further ones stay dark.
+    pub shows: Vec<Light>,
+    /// Whether a zero lights one.
+    pub lit_by_zero: bool,
+    /// The command that takes a bitstream to the board.
+    pub load: String,
+}
+
+/// What a light shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Light {
+    /// Changes with every test.
+    Heartbeat,
+    /// A test is over.
+    Done,
+    /// The last one was right.
+    Pass,
+    /// It was not.
+    Fail,
+}
+
+impl Light {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Heartbeat => "heartbeat",
+            Self::Done => "done",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// The clock of a board.
@@ -193,12 +237,22 @@ impl Board {
 
     fn render(&self, pins: &[PinLine], clock: Option<&ClockLine>) -> Result<SourceFile, ConstraintError> {
         let head = &[format!("{}, {}: {}.", self.about, self.part, self.source)];
-        let (text, suffix) = match self.format {
-            Format::Xdc => (Xdc { head, pins, clock }.render()?, "xdc"),
-            Format::Lpf => (Lpf { head, pins, clock }.render()?, "lpf"),
-            Format::Pcf => (Pcf { head, pins, clock }.render()?, "pcf"),
+        let text = match self.format {
+            Format::Xdc => Xdc { head, pins, clock }.render()?,
+            Format::Lpf => Lpf { head, pins, clock }.render()?,
+            Format::Pcf => Pcf { head, pins, clock }.render()?,
         };
-        Ok(SourceFile { path: format!("{}.{suffix}", self.name), text: format!("{}\n", text.trim()) })
+        Ok(SourceFile { path: self.pin_file_name(), text: format!("{}\n", text.trim()) })
+    }
+
+    /// Name of the file that [`Board::pins`] makes.
+    pub fn pin_file_name(&self) -> String {
+        let suffix = match self.format {
+            Format::Xdc => "xdc",
+            Format::Lpf => "lpf",
+            Format::Pcf => "pcf",
+        };
+        format!("{}.{suffix}", self.name)
     }
 }
 
@@ -252,6 +306,12 @@ mod tests {
             let all: Vec<(String, u64)> = board.signals.iter().map(|(n, s)| (n.clone(), s.pins.len() as u64)).collect();
             let places: Vec<(&str, &str)> = all.iter().map(|(n, _)| (n.as_str(), n.as_str())).collect();
             let file = board.pins(&all, &places).unwrap_or_else(|e| panic!("{}: {e}", board.name));
+            if let Some(test) = &board.self_test {
+                let pins = |name: &String| board.signals.get(name).map_or(0, |s| s.pins.len());
+                assert!(pins(&test.text) == 1 && pins(&test.lights) >= test.shows.len(), "{}", board.name);
+                let routes = board.target.as_deref().and_then(Target::find).is_some_and(|t| !t.nextpnr.is_empty());
+                assert!(routes, "{} has no open tools", board.name);
+            }
             for pin in board.signals.values().flat_map(|s| &s.pins) {
                 assert!(file.text.contains(pin), "{}: {pin}\n{}", board.name, file.text);
             }

@@ -68,7 +68,7 @@ fn core(config: &str) -> Box<dyn Core> {
 fn page_with(config: &str, synth: Vec<Value>) -> String {
     let core = core(config);
     let rtl = generate::print(core.as_ref()).expect("prints");
-    let options = Options { config_file: config.into(), synth, package: None };
+    let options = Options { config_file: config.into(), synth, ..Options::default() };
     let all = generate::files(core.as_ref(), &rtl, &options).expect("a core");
     all.into_iter().find(|f| f.path == "datasheet.html").expect("written").text
 }

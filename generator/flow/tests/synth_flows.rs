@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bitlathe_flow::process::ProcessError;
 use bitlathe_flow::synth::{RouteRequest, SynthError, SynthReport, SynthRequest, synthesize};
 use bitlathe_flow::tools::Tools;
-use bitlathe_spec::{Family, SourceFile};
+use bitlathe_spec::{Family, SourceFile, Target};
 use tools_support::{source, tools};
 
 /// Registered sum of two 8-bit numbers: 9 sum bits, the last one a carry.
@@ -140,7 +140,7 @@ fn routing_gives_a_frequency_and_a_bitstream() {
             continue;
         }
         let area = synthesize(&SynthRequest::new(&files, "adder", family), &tools).unwrap();
-        let route = RouteRequest { freq_mhz: 2000.0, seed: 1 };
+        let route = RouteRequest { target: Target::of(family).unwrap(), freq_mhz: 2000.0, seed: 1 };
         let request = SynthRequest {
             route: Some(route),
             work_dir: Some(out.path()),
@@ -159,7 +159,7 @@ fn routing_gives_a_frequency_and_a_bitstream() {
         assert!(std::fs::metadata(bitstream).unwrap().len() > 10_000);
     }
     let request = SynthRequest {
-        route: Some(RouteRequest { freq_mhz: 100.0, seed: 1 }),
+        route: Some(RouteRequest { target: Target::of(Family::Xcup).unwrap(), freq_mhz: 100.0, seed: 1 }),
         ..SynthRequest::new(&files, "adder", Family::Xcup)
     };
     assert!(matches!(synthesize(&request, &tools), Err(SynthError::NoRoute("xcup"))));

@@ -48,8 +48,8 @@ impl Flow {
         let (about, routes) = match family {
             Family::Xcup => ("Yosys synth_xilinx -family xcup", false),
             Family::Xc7 => ("Yosys synth_xilinx -family xc7", false),
-            Family::Ecp5 => ("Yosys synth_ecp5 and nextpnr-ecp5 (LFE5U-85F)", true),
-            Family::Ice40 => ("Yosys synth_ice40 and nextpnr-ice40 (HX8K)", true),
+            Family::Ecp5 => ("Yosys synth_ecp5 and nextpnr-ecp5", true),
+            Family::Ice40 => ("Yosys synth_ice40 and nextpnr-ice40", true),
         };
         Self { family, about, routes }
     }
@@ -85,9 +85,16 @@ pub struct Target {
     pub capacity: Capacity,
     /// Where the part and its capacity come from.
     pub source: &'static str,
+    /// Options of nextpnr that name the part; none where no open tool routes it.
+    pub nextpnr: &'static [&'static str],
 }
 
 impl Target {
+    /// The target that stands for a family where none is named: the first of it.
+    pub fn of(family: Family) -> Option<&'static Self> {
+        TARGETS.iter().find(|t| t.family == family)
+    }
+
     /// Looks a target up by its config name.
     pub fn find(name: &str) -> Option<&'static Self> {
         TARGETS.iter().find(|t| t.name == name)
@@ -102,6 +109,7 @@ pub const TARGETS: &[Target] = &[
         part: "xck26-sfvc784-2LV-c",
         capacity: Capacity { lut: 117_120, ff: 234_240, dsp: 1_248, bram: 144, bram_bits: 36_864, uram: 64 },
         source: "AMD DS987, Kria K26 SOM",
+        nextpnr: &[],
     },
     Target {
         name: "u280",
@@ -109,6 +117,7 @@ pub const TARGETS: &[Target] = &[
         part: "xcu280-fsvh2892-2L-e",
         capacity: Capacity { lut: 1_303_680, ff: 2_607_360, dsp: 9_024, bram: 2_016, bram_bits: 36_864, uram: 960 },
         source: "AMD DS963, Alveo U280",
+        nextpnr: &[],
     },
     Target {
         name: "xc7a100t",
@@ -116,6 +125,7 @@ pub const TARGETS: &[Target] = &[
         part: "xc7a100tcsg324-1",
         capacity: Capacity { lut: 63_400, ff: 126_800, dsp: 240, bram: 135, bram_bits: 36_864, uram: 0 },
         source: "AMD DS180, Artix-7 100T",
+        nextpnr: &[],
     },
     Target {
         name: "ecp5-85f",
@@ -123,6 +133,7 @@ pub const TARGETS: &[Target] = &[
         part: "LFE5U-85F-6BG381C",
         capacity: Capacity { lut: 83_640, ff: 83_640, dsp: 156, bram: 208, bram_bits: 18_432, uram: 0 },
         source: "Lattice FPGA-DS-02012, ECP5 family",
+        nextpnr: &["--85k", "--package", "CABGA381", "--speed", "6"],
     },
     Target {
         name: "ice40-hx8k",
@@ -130,5 +141,15 @@ pub const TARGETS: &[Target] = &[
         part: "iCE40HX8K-CT256",
         capacity: Capacity { lut: 7_680, ff: 7_680, dsp: 0, bram: 32, bram_bits: 4_096, uram: 0 },
         source: "Lattice FPGA-DS-02029, iCE40 LP/HX family",
+        nextpnr: &["--hx8k", "--package", "ct256"],
+    },
+    Target {
+        name: "ice40-up5k",
+        family: Family::Ice40,
+        part: "iCE40UP5K-SG48",
+        // Its eight multipliers and its four 256 kb memories are left alone: the family's other parts have none.
+        capacity: Capacity { lut: 5_280, ff: 5_280, dsp: 0, bram: 30, bram_bits: 4_096, uram: 0 },
+        source: "Lattice FPGA-DS-02008, iCE40 UltraPlus family",
+        nextpnr: &["--up5k", "--package", "sg48"],
     },
 ];

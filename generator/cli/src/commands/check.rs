@@ -4,7 +4,7 @@ use bitlathe_flow::generate::{typical_job, whole_cost};
 use bitlathe_spec::{Role, Scalar};
 use serde_json::json;
 
-use super::{Context, golden, identity, lacking, merge};
+use super::{Context, golden, identity, merge, too_large};
 use crate::args::Config;
 use crate::report::{Done, Failure, Finding};
 use crate::row;
@@ -17,15 +17,9 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
     let (target, interface) = (core.target(), core.interface());
     let cost = whole_cost(core, target.family);
     let mut warnings = config.warnings;
-    let lacking = lacking(&cost, core);
-    if !lacking.is_empty() {
-        let message = format!("by the cost model the core does not fit {}: {}", target.name, lacking.join(", "));
-        warnings.push(
-            Finding::new("F001", message)
-                .help("take fewer lanes or a larger device; `bitlathe synth` measures it")
-                .warning(),
-        );
-    }
+    let lacking = too_large("the core", &cost, target);
+    let fits = lacking.is_none();
+    warnings.extend(lacking);
     let has = target.capacity;
     let share = |name: &str, used: f64, has: u64| {
         let share =
@@ -79,7 +73,7 @@ pub fn run(context: &Context, args: &Config) -> Result<Done, Failure> {
         "tensors": interface.tensors,
         "job": { "sizes": job, "cycles": cycles, "useful_ops": ops, "utilization": utilization },
         "predicted": cost,
-        "fits": lacking.is_empty(),
+        "fits": fits,
         "config": core.config(),
     });
     Ok(Done::new(text, merge([json, identity(core)])).warn(warnings))

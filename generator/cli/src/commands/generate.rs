@@ -17,7 +17,7 @@ pub fn run(context: &Context, args: &Gen) -> Result<Done, Failure> {
     let config = context.load(&args.config)?;
     let core = config.core.as_ref();
     let synth = args.synth.iter().map(|p| read_synth(p)).collect::<Result<Vec<_>, _>>()?;
-    let options = Options { config_file: file_name(&args.config), synth, package: None };
+    let options = Options { config_file: file_name(&args.config), synth, ..Options::default() };
     let files = generate(core, &args.out, &options)?;
     let dir = args.out.display();
     let text = format!(

@@ -1,6 +1,6 @@
 //! `bitlathe list`: kinds, targets, boards, flows, packages.
 
-use bitlathe_flow::constraints::boards;
+use bitlathe_flow::constraints::{Board, boards};
 use bitlathe_flow::generate::Package;
 use bitlathe_spec::{Family, Flow, TARGETS};
 use serde_json::{Value, json};
@@ -9,6 +9,11 @@ use super::Context;
 use crate::report::{Done, Failure};
 use crate::row;
 use crate::text::{table, thousands};
+
+/// The way to a bitstream.
+fn made_by(board: &Board) -> &'static str {
+    if board.self_test.is_some() { "bitlathe board" } else { "Vivado" }
+}
 
 /// Lists what can be named in a config or on the command line.
 pub fn run(context: &Context) -> Result<Done, Failure> {
@@ -19,8 +24,8 @@ pub fn run(context: &Context) -> Result<Done, Failure> {
         let [lut, ff] = [c.lut, c.ff].map(thousands);
         row![format!("  {}", t.name), t.family.name(), t.part, lut, ff, c.dsp, c.bram, c.uram]
     }));
-    let mut board_rows = vec![row!["  name", "part", "MHz", "about"]];
-    board_rows.extend(boards().iter().map(|b| row![format!("  {}", b.name), b.part, b.clock.mhz, b.about]));
+    let mut board_rows = vec![row!["  name", "part", "MHz", "bitstream", "about"]];
+    board_rows.extend(boards().iter().map(|b| row![format!("  {}", b.name), b.part, b.clock.mhz, made_by(b), b.about]));
     let flows: Vec<Flow> = Family::ALL.into_iter().map(Flow::of).collect();
     let flow_rows: Vec<Vec<String>> = flows.iter().map(|f| row![format!("  {}", f.family.name()), f.about]).collect();
     let packages: Vec<Vec<String>> = Package::ALL.iter().map(|p| row![format!("  {}", p.name()), p.about()]).collect();

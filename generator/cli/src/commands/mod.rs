@@ -1,5 +1,6 @@
 //! The commands, one file each: read the config, call, say what came out.
 
+mod board;
 mod check;
 mod compare;
 mod doctor;
@@ -85,6 +86,7 @@ pub fn run(cli: &Cli) -> Result<Done, Failure> {
         Command::Check(args) => check::run(&context, args),
         Command::Gen(args) => generate::run(&context, args),
         Command::Package(args) => package::run(&context, args),
+        Command::Board(args) => board::run(&context, args),
         Command::Golden(args) => golden::run(&context, args),
         Command::Sim(args) => sim::run(&context, args),
         Command::Verify(args) => verify::run(&context, args),
@@ -102,18 +104,12 @@ fn rtl(core: &dyn Core) -> Result<Rtl, Failure> {
     Ok(print(core)?)
 }
 
-/// Resources that a device lacks, as `name: used of available`.
-fn lacking(used: &Cost, core: &dyn Core) -> Vec<String> {
-    let has = core.target().capacity;
-    let pairs = [
-        ("LUT", used.lut, has.lut),
-        ("FF", used.ff, has.ff),
-        ("DSP", used.dsp, has.dsp),
-        ("block RAM", used.bram, has.bram),
-        ("UltraRAM", used.uram, has.uram),
-    ];
-    let over = pairs.into_iter().filter(|(_, used, has)| *used > *has as f64);
-    over.map(|(name, used, has)| format!("{name}: {used:.0} of {has}")).collect()
+/// A warning where the cost model says that something does not fit.
+fn too_large(what: &str, cost: &Cost, target: &Target) -> Option<Finding> {
+    let lacking = cost.lacking(target);
+    let message = format!("by the cost model {what} does not fit {}: {}", target.name, lacking.join(", "));
+    let help = "take fewer lanes or a larger device; `bitlathe synth` measures it";
+    (!lacking.is_empty()).then(|| Finding::new("F001", message).help(help).warning())
 }
 
 /// What a core is, for the head of a result.

@@ -4,17 +4,19 @@ use bitlathe_cores::{Core, Cost};
 use bitlathe_flow::generate;
 use bitlathe_flow::synth::{RouteRequest, SynthError, SynthReport, SynthRequest, synthesize};
 use bitlathe_flow::tools::{ToolError, Tools};
-use bitlathe_spec::{Family, Flow};
+use bitlathe_spec::{Family, Flow, Target};
 use serde_json::{Value, json};
 
-use super::{Context, identity, lacking, merge, rtl};
+use super::{Context, identity, merge, rtl};
 use crate::args::Synth;
 use crate::report::{Done, Exit, Failure};
 use crate::row;
 use crate::text::{table, thousands};
 
-/// What the router aims at; it reports what it reached.
-const ROUTE: RouteRequest = RouteRequest { freq_mhz: 100.0, seed: 1 };
+/// What the router aims at on a target; it reports what it reached.
+fn aim(target: &'static Target) -> RouteRequest {
+    RouteRequest { target, freq_mhz: 100.0, seed: 1 }
+}
 
 /// Synthesizes.
 pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
@@ -27,12 +29,14 @@ pub fn run(context: &Context, args: &Synth) -> Result<Done, Failure> {
     // The vendor primitives are those of the target's family; elsewhere their behavioural form is measured.
     let foreign = rtl.impl_parameter && family != core.target().family;
     let parameters: Vec<(String, i64)> = if foreign { vec![("IMPL".into(), 0)] } else { vec![] };
+    // The part of the config, or the family's first.
+    let part = if family == core.target().family { Some(core.target()) } else { Target::of(family) };
     let request = SynthRequest {
         module: args.module.as_deref(),
         parameters: &parameters,
         nodsp: !core.infers_dsp(family, args.module.as_deref()),
         work_dir: args.out.as_deref(),
-        route: (Flow::of(family).routes && !args.no_route).then_some(ROUTE),
+        route: part.filter(|_| Flow::of(family).routes && !args.no_route).map(aim),
         ..SynthRequest::new(&rtl.files, &top, family)
     };
     let spinner = context.progress.spinner(format!("synthesizing for {}", family.name()));
@@ -77,7 +81,7 @@ impl Measured<'_> {
         if !self.whole() || self.family != self.core.target().family {
             return vec![];
         }
-        lacking(&self.report.cost(), self.core)
+        self.report.cost().lacking(self.core.target())
     }
 
     fn lut_per_op(&self) -> Option<f64> {

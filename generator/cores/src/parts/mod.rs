@@ -6,6 +6,7 @@
 //! | [`buffer`] | deep FIFO with a registered read |
 //! | [`buffered`] | stream register and FIFO as steps of a stream |
 //! | [`carry`] | adders on the vendor's carry chain, with proven behavioural forms |
+//! | [`crc32`] | signature of a stream of words |
 //! | [`delay_line`] | a value some cycles later |
 //! | [`divider`] | quotient, one bit a cycle |
 //! | [`dsp_mac`] | product and cascaded sum on a DSP block, with two weights |
@@ -21,6 +22,7 @@
 //! | [`simd_add`] | sums on DSP blocks whose adder splits into lanes |
 //! | [`stream_register`] | skid buffer |
 //! | [`sum_tree`] | sum of several values |
+//! | [`uart`] | bytes as asynchronous serial |
 //! | [`width_converter`] | wide beats to narrow ones |
 //! | [`window_shift`] | a few bits of a long word from a run-time place |
 //! | [`replay`] | on-chip copy of a stream that repeats endlessly |
@@ -30,6 +32,7 @@ pub mod axi_lite;
 pub mod buffer;
 pub mod buffered;
 pub mod carry;
+pub mod crc32;
 pub mod delay_line;
 pub mod divider;
 pub mod dsp_mac;
@@ -47,5 +50,6 @@ pub mod sign;
 pub mod simd_add;
 pub mod stream_register;
 pub mod sum_tree;
+pub mod uart;
 pub mod width_converter;
 pub mod window_shift;

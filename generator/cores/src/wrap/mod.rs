@@ -1,7 +1,7 @@
 //! Wrapped tops: a core behind standard buses, made from its interface in the same way for every kind.
 
 pub mod axi;
-mod control;
+pub(crate) mod control;
 mod registers;
 
 use schemars::JsonSchema;

@@ -3,6 +3,7 @@
 //! Every number is computed here; the templates only lay text out. Output depends on the config, the generator's version
 //! and [`Options`] alone.
 
+pub mod board;
 mod datasheet;
 mod describe;
 mod diagram;
@@ -27,10 +28,12 @@ use bitlathe_templates::{RenderError, Template};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::constraints::Board;
 use crate::sim::SimError;
 
+pub use board::SelfTest;
 pub use datasheet::typical_job;
-pub use package::Package;
+pub use package::{Package, Refusal};
 pub use timing::{Trace, TraceSignal, timing};
 
 /// What the folder shows beside the core itself.
@@ -42,6 +45,8 @@ pub struct Options {
     pub synth: Vec<Value>,
     /// For whom there is more beside the core; [`package::check`] says whether it can be.
     pub package: Option<Package>,
+    /// A self-test of the core for a board; [`board::check`] says whether there can be one.
+    pub board: Option<&'static Board>,
 }
 
 /// The Verilog of a core, printed.
@@ -173,6 +178,7 @@ pub fn write(core: &dyn Core, rtl: &Rtl, dir: &Path, options: &Options) -> Resul
 pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<SourceFile>, GenerateError> {
     let subject = Subject::new(core, rtl, options)?;
     let package = options.package.map_or_else(|| Ok(vec![]), |package| package::files(&subject, package))?;
+    let board = options.board.map_or_else(|| Ok(vec![]), |board| board::files(&subject, board))?;
     let jobs = vectors::jobs(&subject)?;
     let name = core.name();
     let mut files: Vec<SourceFile> =
@@ -184,6 +190,7 @@ pub fn files(core: &dyn Core, rtl: &Rtl, options: &Options) -> Result<Vec<Source
     files.push(file("model.md".into(), model_page::model_page(&subject, &jobs)?.render()?));
     files.push(file("datasheet.html".into(), datasheet::datasheet(&subject)?.render()?));
     files.extend(package);
+    files.extend(board);
     let paths = files.iter().map(|f| f.path.clone()).collect();
     files.push(file(format!("{name}.json"), manifest::json(&subject, &jobs, paths)?));
     Ok(files)

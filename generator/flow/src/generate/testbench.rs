@@ -70,29 +70,25 @@ fn steps(subject: &Subject, jobs: &[JobVectors]) -> Vec<JobSteps> {
             writes: writes(),
             set_up: writes(),
             ends: ends.map(|(s, &beats)| StreamEnd { stream: s.name.clone(), beats }).collect(),
-            afterwards: interface.registers.iter().filter_map(|r| settled(interface, r)).collect(),
+            afterwards: interface.registers.iter().filter_map(settled).map(|w| write_step(interface, &w)).collect(),
         });
     }
     steps
 }
 
-/// A register write with its numbers as digits.
+/// A register access with its numbers as digits.
 pub fn write_step(interface: &Interface, write: &Write) -> RegisterStep {
-    step(interface, write.offset, write.mask, write.value, write.note.clone())
-}
-
-fn step(interface: &Interface, offset: u32, mask: u32, value: u32, note: String) -> RegisterStep {
     let digits = interface.address_bits().div_ceil(4) as usize;
     RegisterStep {
-        address: format!("{offset:0digits$x}"),
-        mask: format!("{mask:08x}"),
-        value: format!("{value:08x}"),
-        note,
+        address: format!("{:0digits$x}", write.offset),
+        mask: format!("{:08x}", write.mask),
+        value: format!("{:08x}", write.value),
+        note: write.note.clone(),
     }
 }
 
-/// After a legal job no sticky bit is set, and constants read as documented.
-fn settled(interface: &Interface, register: &Register) -> Option<RegisterStep> {
+/// After a legal job no sticky bit is set, and constants read as documented: which bits of a register that are, and their values.
+pub fn settled(register: &Register) -> Option<Write> {
     let is_constant = |f: &Field| f.access == Access::ReadOnly && f.min == f.max;
     let known = register.fields.iter().filter(|f| f.access == Access::WriteOneToClear || is_constant(f));
     let (mut mask, mut value, mut notes) = (0, 0, Vec::new());
@@ -102,5 +98,5 @@ fn settled(interface: &Interface, register: &Register) -> Option<RegisterStep> {
         value |= ((expected << field.lsb) as u32) & field_mask(field);
         notes.push(format!("{} = {expected}", field.name));
     }
-    (mask != 0).then(|| step(interface, register.offset, mask, value, notes.join(", ")))
+    (mask != 0).then(|| Write { offset: register.offset, mask, value, note: notes.join(", ") })
 }

@@ -11,8 +11,9 @@ use crate::sim::pack_stream;
 /// Bits of beats that a corner job and a random job may take in the testbench.
 const CORNER_BITS: u64 = 1 << 17;
 const RANDOM_BITS: u64 = 1 << 19;
-/// Random jobs to choose from.
+/// Random jobs to choose from, for the testbench and for a board.
 const SEEDS: u64 = 16;
+const TEST_SEEDS: u64 = 64;
 
 /// A job with everything that crosses the core's boundary.
 pub struct JobVectors {
@@ -62,6 +63,40 @@ pub fn jobs(subject: &Subject) -> Result<Vec<JobVectors>, GenerateError> {
     });
     let ragged = choose(random, RANDOM_BITS, weigh)?;
     [corner, ragged].into_iter().flatten().map(|(name, job)| vectors(subject, name, job)).collect()
+}
+
+/// A job of up to `cycles` cycles whose outputs have elements in the same lanes of every beat, or else the shortest such job; the most
+/// data among those for which `takes` says yes.
+pub fn test_job(
+    subject: &Subject,
+    cycles: u64,
+    takes: &dyn Fn(&Job) -> Result<bool, GenerateError>,
+) -> Result<Option<JobVectors>, GenerateError> {
+    let interface = &subject.interface;
+    let corners = subject.core.corners().into_iter().map(|s| (s.name, s.job));
+    let random = (0..TEST_SEEDS).map(|seed| (format!("random_{seed}"), subject.core.random_job(seed)));
+    let mut fit = Vec::new();
+    for (name, mut job) in corners.chain(random) {
+        add_defaults(interface, &mut job);
+        if is_uniform(subject, &job.dims)? && takes(&job)? {
+            fit.push((bits(interface, &job.dims)?, name, job));
+        }
+    }
+    let chosen = choose(fit.into_iter(), cycles, |job| Ok(subject.core.schedule(&job.dims)))?;
+    chosen.map(|(name, job)| vectors(subject, name, job)).transpose()
+}
+
+/// Whether each output has elements in the same lanes of every beat.
+fn is_uniform(subject: &Subject, dims: &Dims) -> Result<bool, GenerateError> {
+    for stream in subject.interface.streams.iter().filter(|s| s.dir == Dir::Out) {
+        let shape = subject.interface.tensor(&stream.name).and_then(|t| t.resolve(dims));
+        let shape = shape.ok_or_else(|| missing(subject, &format!("stream `{}`", stream.name)))?;
+        let mask = mask(subject, stream, dims, shape)?;
+        if mask.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The job of the highest merit among those within the limit, else the smallest; the first of equals.
@@ -166,13 +201,15 @@ fn beats(subject: &Subject, stream: &Stream, job: &Job) -> Result<Beats, Generat
     let data = pack(subject.core, stream, &job.dims, tensor)?;
     let mask = match stream.dir {
         Dir::In => Vec::new(),
-        Dir::Out => {
-            let ones = all_ones(stream);
-            let full = Tensor { dtype: DType::I64, shape: tensor.shape.clone(), data: vec![ones; tensor.data.len()] };
-            pack(subject.core, stream, &job.dims, &full)?
-        }
+        Dir::Out => mask(subject, stream, &job.dims, tensor.shape.clone())?,
     };
     Ok(Beats { data, mask })
+}
+
+/// Ones where the lanes of an output's beats carry elements.
+fn mask(subject: &Subject, stream: &Stream, dims: &Dims, shape: Vec<usize>) -> Result<Vec<String>, GenerateError> {
+    let data = vec![all_ones(stream); shape.iter().product()];
+    pack(subject.core, stream, dims, &Tensor { dtype: DType::I64, shape, data })
 }
 
 /// The value that sets every bit of a lane.
@@ -180,10 +217,21 @@ fn all_ones(stream: &Stream) -> i64 {
     if stream.signed { -1 } else { (u64::MAX >> (64 - stream.layout.lane_bits.clamp(1, 64))) as i64 }
 }
 
+/// Beats of an input that memory must hold to play them: those of one pass.
+pub fn pass_beats(subject: &Subject, stream: &Stream, job: &Job) -> Result<u64, GenerateError> {
+    let tensor = job.tensors.get(&stream.name).ok_or_else(|| missing(subject, &format!("stream `{}`", stream.name)))?;
+    let bytes = pack_pass(subject.core, stream, &job.dims, tensor)?;
+    Ok(bytes.len() as u64 / stream.layout.beat_bits().div_ceil(8).max(1))
+}
+
+fn pack_pass(core: &dyn Core, stream: &Stream, dims: &Dims, tensor: &Tensor) -> Result<Vec<u8>, GenerateError> {
+    let encode = |code: &str, values: &[i64]| core.encode(code, values);
+    pack_stream(stream, dims, tensor, &encode).map_err(|e| GenerateError::Pack(Box::new(e)))
+}
+
 /// The beats of a whole job: those of one pass, as often as the layout repeats it.
 fn pack(core: &dyn Core, stream: &Stream, dims: &Dims, tensor: &Tensor) -> Result<Vec<String>, GenerateError> {
-    let encode = |code: &str, values: &[i64]| core.encode(code, values);
-    let bytes = pack_stream(stream, dims, tensor, &encode).map_err(|e| GenerateError::Pack(Box::new(e)))?;
+    let bytes = pack_pass(core, stream, dims, tensor)?;
     let beat_bytes = stream.layout.beat_bits().div_ceil(8).max(1) as usize;
     let digits = stream.layout.beat_bits().div_ceil(4) as usize;
     let pass: Vec<String> = bytes.chunks_exact(beat_bytes).map(|b| hex(b, digits)).collect();

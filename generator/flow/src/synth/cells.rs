@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bitlathe_cores::Cost;
 use bitlathe_spec::Family;
 
 /// What a cell is.
@@ -125,6 +126,12 @@ pub(super) fn count(family: Family, cells: &BTreeMap<String, u64>) -> Result<Cou
 }
 
 impl Counts {
+    /// What they take of a device.
+    pub fn cost(&self) -> Cost {
+        let [lut, lutram, ff, dsp, uram] = [self.lut, self.lutram, self.ff, self.dsp, self.uram].map(|n| n as f64);
+        Cost { lut, lutram, ff, dsp, bram: self.bram, uram }
+    }
+
     fn add(&mut self, kind: Kind, n: u64) {
         match kind {
             Kind::Lut => self.lut += n,

@@ -1,6 +1,7 @@
 //! Synthesizes Verilog for a family with Yosys, counts what it takes, and where an open router exists places, routes and
 //! times it; called by `bitlathe synth`, the datasheet and the tests of the cost model.
 
+mod board;
 mod cache;
 mod cells;
 mod netlist;
@@ -15,17 +16,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bitlathe_cores::Cost;
-use bitlathe_spec::{Family, SourceFile};
+use bitlathe_spec::{Family, SourceFile, Target};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::process::ProcessError;
 use crate::sources::write_sources;
 use crate::tools::{ToolError, Tools};
+pub use board::{BoardBuild, BoardReport, Command};
 pub use cells::is_primitive;
 use netlist::{Module, Netlist};
 pub use prove::{Circuit, FormalMode, Start, Verdict, prove_equal, prove_formal};
-use route::read_json;
+use route::{RouteFlow, read_json};
 use run::Run;
 
 /// The clock port of every core.
@@ -78,6 +80,8 @@ impl<'a> SynthRequest<'a> {
 /// How to place and route.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RouteRequest {
+    /// The part, one of the family.
+    pub target: &'static Target,
     /// Frequency that the router aims at, in MHz. Missing it is no error.
     pub freq_mhz: f64,
     /// Seed of the placement.
@@ -219,16 +223,19 @@ fn check_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), Synth
 
 /// The tools that a request needs, with their versions; a missing one is an error before anything runs.
 fn tool_versions(request: &SynthRequest, tools: &Tools) -> Result<Vec<(&'static str, String)>, SynthError> {
-    let routing: &[&'static str] = match (request.route, request.family) {
-        (Some(_), Family::Ecp5) => &["nextpnr-ecp5", "ecppack"],
-        (Some(_), Family::Ice40) => &["nextpnr-ice40", "icepack"],
-        _ => &[],
-    };
+    let routing = request.route.and_then(|_| RouteFlow::of(request.family));
+    versions(["yosys"].into_iter().chain(routing.into_iter().flat_map(|f| [f.router, f.packer])), tools)
+}
+
+fn versions(
+    names: impl Iterator<Item = &'static str>,
+    tools: &Tools,
+) -> Result<Vec<(&'static str, String)>, SynthError> {
     let mut versions = Vec::new();
-    for tool in ["yosys"].iter().chain(routing) {
+    for tool in names {
         tools.command(tool)?;
         if let Some(version) = tools.version(tool) {
-            versions.push((*tool, version));
+            versions.push((tool, version));
         }
     }
     Ok(versions)
@@ -298,7 +305,8 @@ fn place_and_route(
     let cells = cell_counts(&run.folder.join(script::STAT))?;
     let both = cells::count(family, &cells).map_err(SynthError::UnknownCells)?;
     report.harness = Some(Harness { lut: both.lut.saturating_sub(report.lut), ff: both.ff.saturating_sub(report.ff) });
-    let bitstream = format!("{}.{}", report.top, if family == Family::Ecp5 { "bit" } else { "bin" });
+    let ending = RouteFlow::of(family).map_or("", |flow| flow.ending);
+    let bitstream = format!("{}.{ending}", report.top);
     report.fmax_mhz = route::route(run, family, script::ROUTABLE, &bitstream, request)?;
     report.bitstream = Some(PathBuf::from(bitstream));
     Ok(())

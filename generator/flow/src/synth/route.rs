@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use bitlathe_spec::Family;
+use bitlathe_spec::{Family, Target};
 use serde::Deserialize;
 
 use super::netlist::Module;
@@ -111,41 +111,78 @@ pub(super) fn route(
     bitstream: &str,
     request: &RouteRequest,
 ) -> Result<Option<f64>, SynthError> {
-    let (tool, device, layout, packer, pack): (_, &[&str], _, _, &[&str]) = match family {
-        Family::Ecp5 => (
-            "nextpnr-ecp5",
-            &[
-                "--85k",
-                "--package",
-                "CABGA381",
-                "--speed",
-                "6",
-                "--lpf-allow-unconstrained",
-                "--textcfg",
-                "routed.config",
-            ],
-            "routed.config",
-            "ecppack",
-            &["--compress"],
-        ),
-        Family::Ice40 => (
-            "nextpnr-ice40",
-            &["--hx8k", "--package", "ct256", "--pcf-allow-unconstrained", "--asc", "routed.asc"],
-            "routed.asc",
-            "icepack",
-            &[],
-        ),
-        Family::Xcup | Family::Xc7 => return Err(SynthError::NoRoute(family.name())),
-    };
-    let mut command = run.tools.command(tool)?;
-    command.args(device).args(["--json", netlist, "--report", "timing.json", "--log", "nextpnr.log", "--quiet"]);
-    command.args(["--timing-allow-fail", "--freq", &request.freq_mhz.to_string(), "--seed", &request.seed.to_string()]);
-    run.tool(tool, command, "nextpnr.log")?;
-    let mut command = run.tools.command(packer)?;
-    command.args(pack).args([layout, bitstream]);
-    run.tool(packer, command, "nextpnr.log")?;
-    let report: TimingReport = read_json(&run.folder.join("timing.json"))?;
+    let Some(flow) = RouteFlow::of(family) else { return Err(SynthError::NoRoute(family.name())) };
+    let options = flow.options(request.target, request.freq_mhz, request.seed);
+    let mut command = run.tools.command(flow.router)?;
+    command.args(options).args(["--json", netlist, "--report", TIMING, "--log", LOG, "--quiet"]);
+    command.args([flow.unconstrained, flow.layout_option, flow.layout]);
+    run.tool(flow.router, command, LOG)?;
+    let mut command = run.tools.command(flow.packer)?;
+    command.args(flow.pack).args([flow.layout, bitstream]);
+    run.tool(flow.packer, command, LOG)?;
+    slowest_clock(&run.folder.join(TIMING))
+}
+
+/// What nextpnr reached for the slowest clock, in MHz, from its report.
+pub(super) fn slowest_clock(report: &Path) -> Result<Option<f64>, SynthError> {
+    let report: TimingReport = read_json(report)?;
     Ok(report.fmax.values().map(|c| c.achieved).min_by(f64::total_cmp))
+}
+
+/// Files that a run leaves.
+const TIMING: &str = "timing.json";
+const LOG: &str = "nextpnr.log";
+
+/// The tools behind Yosys of a family with an open router.
+pub(super) struct RouteFlow {
+    /// Places and routes.
+    pub router: &'static str,
+    /// Makes the bitstream.
+    pub packer: &'static str,
+    /// Its options.
+    pub pack: &'static [&'static str],
+    /// The router's option for what the packer reads.
+    pub layout_option: &'static str,
+    /// Its name.
+    pub layout: &'static str,
+    /// The router's option for pins without a place.
+    pub unconstrained: &'static str,
+    /// Ending of a bitstream's name.
+    pub ending: &'static str,
+}
+
+impl RouteFlow {
+    /// The tools of a family.
+    pub fn of(family: Family) -> Option<Self> {
+        match family {
+            Family::Ecp5 => Some(Self {
+                router: "nextpnr-ecp5",
+                packer: "ecppack",
+                pack: &["--compress"],
+                layout_option: "--textcfg",
+                layout: "routed.config",
+                unconstrained: "--lpf-allow-unconstrained",
+                ending: "bit",
+            }),
+            Family::Ice40 => Some(Self {
+                router: "nextpnr-ice40",
+                packer: "icepack",
+                pack: &[],
+                layout_option: "--asc",
+                layout: "routed.asc",
+                unconstrained: "--pcf-allow-unconstrained",
+                ending: "bin",
+            }),
+            Family::Xcup | Family::Xc7 => None,
+        }
+    }
+
+    /// Options of the router for a part and an aim; missing the aim is no error.
+    pub fn options(&self, target: &Target, mhz: f64, seed: u64) -> Vec<String> {
+        let part = target.nextpnr.iter().map(ToString::to_string);
+        let aim = ["--timing-allow-fail", "--freq", &mhz.to_string(), "--seed", &seed.to_string()].map(String::from);
+        part.chain(aim).collect()
+    }
 }
 
 /// Reads a tool's JSON file.

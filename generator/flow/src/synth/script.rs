@@ -35,10 +35,14 @@ pub(crate) fn options(family: Family, nodsp: bool) -> Vec<&'static str> {
     options
 }
 
-/// The synthesis command of a family.
+/// The synthesis command of a family. iCE40 has no memory of look-up tables: what asks for it gets flip-flops.
 fn synth(family: Family, top: &str, nodsp: bool) -> String {
     let words = options(family, nodsp).into_iter().chain(["-top", top]);
-    format!("synth_{} {}", architecture(family), words.collect::<Vec<_>>().join(" "))
+    let command = format!("synth_{} {}", architecture(family), words.collect::<Vec<_>>().join(" "));
+    match family {
+        Family::Ice40 => format!("hierarchy -top {top}\nsetattr -unset ram_style a:ram_style=distributed\n{command}"),
+        _ => command,
+    }
 }
 
 /// Reads the design and sets the parameters of its top. Unknown cells are left for the synthesis command, which knows the
@@ -82,5 +86,15 @@ pub(super) fn harness(family: Family, harness_file: &str, harness: &str, core: &
         "read_verilog {harness_file}\n{}\ndelete {core}\nread_rtlil {MAPPED}\nhierarchy -top {harness}\nflatten\nclean\n\
          delete */t:$scopeinfo\ntee -q -o {STAT} stat -json -top {harness}\nwrite_json {ROUTABLE}\n",
         synth(family, harness, true)
+    )
+}
+
+/// From sources to a netlist with the pins of its top, and statistics; every file below `folder`.
+pub(super) fn with_pins(family: Family, top: &str, nodsp: bool, sources: &[String], folder: &str) -> String {
+    let read: String = sources.iter().map(|s| format!("read_verilog {s}\n")).collect();
+    let synth = synth(family, top, nodsp);
+    format!(
+        "{read}{synth}\ndelete */t:$scopeinfo\ntee -q -o {folder}/{STAT} stat -json -top {top}\n\
+         write_json {folder}/{NETLIST}\n"
     )
 }

@@ -11,6 +11,7 @@ mod random_numbers;
 mod registers;
 mod replay;
 mod requantize;
+mod self_test;
 mod softmax_exp;
 mod streams;
 mod tables;
