@@ -9,6 +9,8 @@ pub enum Sort {
     Constant,
     /// Set by the core.
     Read,
+    /// Set by the core, cleared by reading.
+    Cleared,
     /// Read and written by software.
     Written,
     /// Set by the core, cleared by writing a one.

@@ -149,12 +149,13 @@ fn field_text(field: &Field) -> FieldText {
     let sort = match field.access {
         Access::ReadOnly if field.min == field.max => Sort::Constant,
         Access::ReadOnly => Sort::Read,
+        Access::ReadToClear => Sort::Cleared,
         Access::ReadWrite => Sort::Written,
         Access::WriteOneToClear => Sort::Sticky,
         Access::Trigger => Sort::Trigger,
     };
     let (access, write) = match sort {
-        Sort::Constant | Sort::Read => ("read-only", "modify"),
+        Sort::Constant | Sort::Read | Sort::Cleared => ("read-only", "modify"),
         Sort::Written => ("read-write", "modify"),
         Sort::Sticky => ("read-write", "oneToClear"),
         Sort::Trigger => ("read-write", "oneToSet"),
@@ -217,7 +218,7 @@ fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> 
     let about = format!("{mhz} MHz: {}. For the core alone; in a design its clock comes from outside.", board.about);
     let constraint =
         constraints::clock(banner, &ports, "aclk", mhz, &about).map_err(|e| subject.contradiction(e.to_string()))?;
-    let buses: Vec<String> = axi.streams.iter().map(|s| s.name.clone()).chain([CONTROL.into()]).collect();
+    let buses: Vec<String> = axi.buses().map(str::to_owned).collect();
     let package_ip = PackageIp {
         banner,
         top,
