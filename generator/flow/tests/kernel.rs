@@ -1,9 +1,15 @@
 //! Cores with `wrap = "kernel"`: lint, the rules of AXI by proof, and memories that Bitlathe did not write: those of cocotbext-axi run
 //! whole jobs in Icarus and Verilator (testbench/cocotb/kernel.py says what they check).
 
+use bitlathe_cores::parts::burst_walk::WalkShape;
+use bitlathe_cores::parts::read_master::read_master;
+use bitlathe_cores::parts::write_master::write_master;
 use bitlathe_cores::{Core, kinds};
+use bitlathe_flow::synth::{FormalMode, Verdict, prove_formal};
 use bitlathe_flow::tools::Tools;
 use bitlathe_flow::{generate, lint};
+use bitlathe_hdl::check;
+use bitlathe_spec::SourceFile;
 use clients::{catalogue, clients, complaint, judge_all, no_registers, parsed, wrapped};
 
 #[path = "support/clients.rs"]
@@ -18,5 +24,93 @@ fn kernels_are_lint_clean() {
         let rtl = generate::print(core.as_ref()).expect("prints");
         let found = lint::lint(&rtl.files, &generate::top(core.as_ref()), &tools).expect("lint runs");
         (!found.is_empty()).then(|| format!("{}: {found:?}", core.config()))
+    });
+}
+
+#[test]
+fn foreign_memories_run_jobs_in_icarus() {
+    let cores: Vec<_> = catalogue("kernel").into_iter().chain(more()).collect();
+    judge_all(&cores, |core| complaint(core.as_ref(), "kernel", "icarus"));
+}
+
+#[test]
+fn foreign_memories_run_jobs_in_verilator() {
+    assert_eq!(complaint(wide().as_ref(), "kernel", "verilator"), None);
+}
+
+/// Beats of several words, in and out.
+const WIDE: &str = r#"
+kind = "quantizer"
+name = "wide"
+target.name = "u280"
+shape.c_max = 260
+input.bits = 16
+parallel.lanes = 130
+method.name = "pot"
+"#;
+
+fn wide() -> Box<dyn Core> {
+    parsed(WIDE, "kernel")
+}
+
+/// Without registers, and with beats of several words.
+fn more() -> Vec<Box<dyn Core>> {
+    vec![no_registers("kernel"), wide()]
+}
+
+/// Each fault must fail the test that looks for it.
+#[test]
+fn foreign_memories_find_broken_kernels() {
+    let faults = [
+        ("burst_walk.v", "passes_q == {{(PASS_W - 1){1'b0}}, 1'b1}", "1'b1", "jobs_equal_the_model"),
+        ("ap_control.v", "open_q & ~done_i", "open_q & done_i", "jobs_equal_the_model"),
+        ("ap_control.v", "done_q & ~seen", "done_q", "jobs_equal_the_model"),
+        ("ap_control.v", "status_q & ~clear", "status_q", "interrupts_and_restarts"),
+        ("ap_control.v", "done & ~repeat_q", "done", "interrupts_and_restarts"),
+        ("read_master.v", "rresp_i[1]", "1'b0", "an_error_of_the_memory"),
+    ];
+    let cores = catalogue("kernel");
+    judge_all(&faults, |(file, from, to, test)| {
+        let repeats = |c: &&Box<dyn Core>| generate::axi_interface(c.as_ref()).is_some_and(|axi| axi.registers.iter().any(|r| r.name.ends_with("_passes")));
+        let core = cores.iter().find(repeats).expect("a core with passes");
+        let (good, text) = clients(core.as_ref(), "kernel", "icarus", Some((file, from, to)))?;
+        let failed = text.lines().any(|l| l.contains(&format!("kernel.{test}")) && l.contains("FAIL"));
+        (good || !failed).then(|| format!("{file}: `{to}` for `{from}`\n{text}"))
+    });
+}
+
+/// `cargo test -p bitlathe-flow --test kernel a_port -- --nocapture` prints the figures of docs/wrapped.md.
+#[test]
+fn a_port_moves_at_least_95_percent_of_a_word_a_cycle() {
+    let Some((good, text)) = clients(no_registers("kernel").as_ref(), "bandwidth", "icarus", None) else { return };
+    let ports: Vec<&str> = text.lines().filter(|l| l.starts_with("port ")).collect();
+    println!("{}", ports.join("\n"));
+    assert!(good && ports.len() == 2, "{text}");
+}
+
+/// The judgement of a master after a change to one of its files.
+fn judge(writes: bool, change: Option<(&str, &str, &str)>) -> Verdict {
+    let shape = WalkShape { word: 2, burst: 1, count: 4, pass: if writes { 1 } else { 2 } };
+    let (unit, top) = if writes { (write_master(&shape, 4), "write_rules") } else { (read_master(&shape, 4), "read_rules") };
+    let files = check(&unit).expect("the part checks").files(&[]);
+    let mut files: Vec<SourceFile> = files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+    if let Some((file, from, to)) = change {
+        let victim = files.iter_mut().find(|f| f.path == file).expect("the file is there");
+        assert!(victim.text.contains(from), "{file} does not hold `{from}`");
+        victim.text = victim.text.replacen(from, to, 1);
+    }
+    let rules = include_str!("../../../testbench/formal/master_rules.v").into();
+    files.push(SourceFile { path: "master_rules.v".into(), text: rules });
+    prove_formal(&files, top, FormalMode::Bmc, DEPTH, &Tools::discover().expect("tools")).expect("a verdict")
+}
+
+/// Cycles of a proof: more than two jobs of the shortest, or one of two passes.
+const DEPTH: u32 = 16;
+
+#[test]
+fn masters_keep_the_rules_of_axi_whatever_core_and_memory_do() {
+    judge_all(&[false, true], |writes| {
+        let verdict = judge(*writes, None);
+        (verdict != Verdict::Proven).then(|| format!("writes {writes}: {verdict:?}"))
     });
 }

@@ -29,6 +29,7 @@ pub fn design(core: &Checked, interface: &Interface, axi: &AxiInterface) -> Resu
     );
     let mut top = Top::new(core, interface, axi, &doc);
     let m = top.m.clone();
+    m.allow(top.output("interrupt"), "SYMRSVDWORD", "kernels have it under this name");
     m.comment("Reset");
     let reset = m.wire("reset", &!top.input(axi.reset));
     let resets = Resets { clk: top.input(axi.clock), ports: reset.clone(), core: reset };
