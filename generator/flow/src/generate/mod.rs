@@ -15,6 +15,7 @@ mod testbench;
 mod timing;
 mod vectors;
 mod waves;
+mod xrt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -253,6 +254,11 @@ impl<'a> Subject<'a> {
     /// Its ports.
     fn ports(&self) -> Vec<describe::PortInfo> {
         self.axi.as_ref().map_or_else(|| describe::ports(&self.interface), describe::axi_ports)
+    }
+
+    /// Its Verilog, relative to the folder.
+    fn rtl_files(&self) -> Vec<String> {
+        self.rtl.files.iter().map(|f| format!("rtl/{}", f.path)).collect()
     }
 
     /// Its registers.
