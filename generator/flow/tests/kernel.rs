@@ -18,7 +18,8 @@ mod clients;
 #[test]
 fn kernels_are_lint_clean() {
     let tools = Tools::discover().expect("tools");
-    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(|c| wrapped(*k, c, "kernel")));
+    let covers =
+        kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(|c| wrapped(*k, c, "kernel")));
     let cores: Vec<_> = catalogue("kernel").into_iter().chain([no_registers("kernel")]).chain(covers).collect();
     judge_all(&cores, |core| {
         let rtl = generate::print(core.as_ref()).expect("prints");
@@ -71,7 +72,10 @@ fn foreign_memories_find_broken_kernels() {
     ];
     let cores = catalogue("kernel");
     judge_all(&faults, |(file, from, to, test)| {
-        let repeats = |c: &&Box<dyn Core>| generate::axi_interface(c.as_ref()).is_some_and(|axi| axi.registers.iter().any(|r| r.name.ends_with("_passes")));
+        let repeats = |c: &&Box<dyn Core>| {
+            generate::axi_interface(c.as_ref())
+                .is_some_and(|axi| axi.registers.iter().any(|r| r.name.ends_with("_passes")))
+        };
         let core = cores.iter().find(repeats).expect("a core with passes");
         let (good, text) = clients(core.as_ref(), "kernel", "icarus", Some((file, from, to)))?;
         let failed = text.lines().any(|l| l.contains(&format!("kernel.{test}")) && l.contains("FAIL"));

@@ -165,7 +165,7 @@ fn macros(header: &Path) -> BTreeMap<String, u64> {
 
 #[test]
 fn a_c_compiler_takes_the_header_and_its_offsets_are_those_of_the_rtl() {
-    for core in catalogue().into_iter().chain(kernels()) {
+    for core in catalogue() {
         let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
         let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
         let macros = macros(&folder.join(format!("registers/{}.h", axi.top)));
@@ -418,7 +418,8 @@ fn kernels_are_packaged_with_their_arguments_and_linked_to_channels_of_their_own
             has(format!("property {{stub:regparam {}}} value {}", s.stream, s.name));
             assert!(link.contains(&format!("sp={}_1.{}:HBM[", axi.top, s.name)), "{link}");
         }
-        let channels: Vec<u32> = link.split(['[', ']', ':']).filter_map(|n| n.parse().ok()).filter(|n| *n < 32).collect();
+        let channels: Vec<u32> =
+            link.split(['[', ']', ':']).filter_map(|n| n.parse().ok()).filter(|n| *n < 32).collect();
         // The first number is that of kernels.
         assert!(channels[1..].is_sorted_by(|a, b| a < b), "{link}");
         let alone = vivado(&folder.join("out_of_context.tcl")).expect("Tcl is here").expect("it runs");
@@ -445,7 +446,7 @@ fn packaging_scripts_of_kernels_that_vivado_would_refuse_are_refused() {
     let faults = [
         ("-ctrl_protocol ap_ctrl_hs", "-ctrl_protocol ap_ctrl_hand", "no protocol"),
         ("-xo_path", "-xo_file", "package_xo does not know -xo_file"),
-        ("{m_axi_", "{m_axi_no_", "there is no interface"),
+        (" 64 {m_axi_", " 64 {m_axi_no_", "there is no interface"),
         ("sdx_kernel_type rtl", "sdx_kernel_type hls", "sdx_kernel_type is not rtl"),
         ("{ IP_ISR 0x00c", "{ IP_ISR 0x010", "no register IP_ISR at 12"),
         ("add_register_parameter ASSOCIATED_BUSIF", "add_register_parameter ASSOCIATED", "no parameter ASSOCIATED"),
@@ -492,7 +493,9 @@ fn host(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
     let mut begin: BTreeMap<String, usize> = BTreeMap::new();
     for entry in description["jobs"].as_array().expect("jobs") {
         let (card, files) = (folder.join("card"), folder.join("job"));
-        [&card, &files].map(|f| fs::create_dir_all(f).expect("writable"));
+        for place in [&card, &files] {
+            fs::create_dir_all(place).expect("writable");
+        }
         let job = job(core, entry["name"].as_str().expect("a name"));
         let outputs = core.golden(&job);
         for (name, values) in job.tensors.iter().filter(|(name, _)| !outputs.contains_key(*name)) {
@@ -503,7 +506,8 @@ fn host(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
             write["value"].as_u64()
         };
         let offset = |name: &str| axi.registers.iter().find(|r| r.name == name).map_or(0, |r| r.offset);
-        let hash = axi.registers.iter().flat_map(|r| &r.fields).find(|f| f.name == "config_hash").map_or(0, |f| f.reset);
+        let hash =
+            axi.registers.iter().flat_map(|r| &r.fields).find(|f| f.name == "config_hash").map_or(0, |f| f.reset);
         fs::write(card.join("registers"), format!("{} {hash}\n", offset("config_hash"))).expect("writable");
         let mut expected = vec![];
         for (n, s) in axi.streams.iter().enumerate() {
@@ -521,7 +525,8 @@ fn host(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
             *begin.entry(s.stream.clone()).or_default() += entry["beats"][&s.stream].as_u64().expect("beats") as usize;
         }
         fs::write(folder.join("k.xclbin"), "").expect("writable");
-        let (good, said) = run(Command::new(&built).env("XRT_STAND_IN", &card).arg(folder.join("k.xclbin")).arg(&files));
+        let (good, said) =
+            run(Command::new(&built).env("XRT_STAND_IN", &card).arg(folder.join("k.xclbin")).arg(&files));
         if !good {
             return Some(said);
         }
@@ -532,7 +537,8 @@ fn host(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
         }
         let arguments = fs::read_to_string(card.join("arguments")).expect("written");
         let arguments: Vec<u64> = arguments.lines().filter_map(|l| l.split(' ').nth(1)?.parse().ok()).collect();
-        let writes: Vec<u64> = entry["writes"].as_array().expect("writes").iter().filter_map(|w| w["value"].as_u64()).collect();
+        let writes: Vec<u64> =
+            entry["writes"].as_array().expect("writes").iter().filter_map(|w| w["value"].as_u64()).collect();
         if arguments != writes {
             return Some(format!("{}: arguments {arguments:?}, expected {writes:?}", core.config()));
         }
@@ -558,9 +564,17 @@ fn broken_host_programs_are_found() {
     let Some(_) = tool("g++") else { return };
     let faults = [
         ("tensor.hpp", "weight *= static_cast<uint64_t>(high - low + 1)", "weight *= 2"),
-        ("tensor.hpp", "static_cast<int64_t>(value << above) >> above : static_cast<int64_t>(value);\n  });", "1 : 1;\n  });"),
+        (
+            "tensor.hpp",
+            "static_cast<int64_t>(value << above) >> above : static_cast<int64_t>(value);\n  });",
+            "1 : 1;\n  });",
+        ),
         ("tensor.hpp", "index == PAD ? 0 : tensor.data[index]", "tensor.data[index == PAD ? 0 : index]"),
-        ("host.cpp", "job::stream_x::LANES.beat_bytes, kernel.group_id(0)", "job::stream_x::LANES.beat_bytes, kernel.group_id(1)"),
+        (
+            "host.cpp",
+            "job::stream_x::LANES.beat_bytes, kernel.group_id(0)",
+            "job::stream_x::LANES.beat_bytes, kernel.group_id(1)",
+        ),
         ("host.cpp", "_CONFIG_HASH_VALUE)", "_CONFIG_HASH_VALUE + 1)"),
     ];
     let cores = kernels();

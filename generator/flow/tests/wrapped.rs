@@ -78,7 +78,8 @@ fn foreign_clients_find_broken_wrappers() {
             let files = generate::print(core.as_ref()).expect("prints").files;
             files.iter().any(|f| f.path == *file && f.text.contains(from))
         });
-        let (good, text) = clients(core.expect("a core with that file").as_ref(), "wrapped", "icarus", Some((file, from, to)))?;
+        let (good, text) =
+            clients(core.expect("a core with that file").as_ref(), "wrapped", "icarus", Some((file, from, to)))?;
         let failed = text.lines().any(|l| l.contains(&format!("wrapped.{test}")) && l.contains("FAIL"));
         (good || !failed).then(|| format!("{file}: `{to}` for `{from}`\n{text}"))
     });

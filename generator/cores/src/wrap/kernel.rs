@@ -12,12 +12,12 @@ use bitlathe_spec::{Dir, Family, Interface};
 use super::control::{ap_control, ap_control_cost, job_counters_cost};
 use super::registers::{CONTROL_WORDS, LENGTH_BITS, beats, error, half, passes};
 use super::top::{Ends, Fields, Resets, Top, Watched, padded};
+use crate::parts::axi_lite;
 use crate::parts::burst_walk::WalkShape;
 use crate::parts::read_master::{self, read_master};
 use crate::parts::register_file::register_file_cost;
 use crate::parts::width_converter::{narrow_converter, narrow_cost, widen_converter, widen_cost};
 use crate::parts::write_master::{self, write_master};
-use crate::parts::axi_lite;
 use crate::{Cost, PartCost};
 
 /// The core behind AXI4 masters.
@@ -130,7 +130,8 @@ impl Master<'_> {
     /// What every master has: clock, walk, parameters.
     fn walk(&self, i: InstanceBuilder, resets: &Resets, start: &Expr, fields: &Fields) -> InstanceBuilder {
         let WalkShape { word, burst, count, pass } = self.shape;
-        let i = resets.core(i).param("WORD_W", word).param("BURST_W", burst).param("COUNT_W", count).param("PASS_W", pass);
+        let i =
+            resets.core(i).param("WORD_W", word).param("BURST_W", burst).param("COUNT_W", count).param("PASS_W", pass);
         let [low, high] = [false, true].map(|upper| fields.written(&half(&self.s.stream, upper)));
         let zeros = i64::from(self.memory.beat_words.trailing_zeros());
         let beats = fields.written(&beats(&self.s.stream));

@@ -175,7 +175,8 @@ impl Row {
     }
 
     fn counters(&mut self, streams: &[AxiStream], since: &str) {
-        let cycles = format!("From the first beat that the core took since {since} to the last that it gave, inclusive.");
+        let cycles =
+            format!("From the first beat that the core took since {since} to the last that it gave, inclusive.");
         self.add(CYCLES, vec![counter(CYCLES, &cycles)], "Cycles, modulo 2^32.");
         for s in streams {
             let doc = format!("Cycles in which a beat of {} was offered and not taken.", s.stream);
@@ -242,7 +243,11 @@ fn arguments(core: &Interface, streams: &[AxiStream]) -> Vec<Register> {
         row.next = memory.address;
         for upper in [false, true] {
             let name = half(&s.stream, upper);
-            let doc = if upper { "Upper half." } else { "Lower half; a multiple of the port's bytes, other bits are ignored." };
+            let doc = if upper {
+                "Upper half."
+            } else {
+                "Lower half; a multiple of the port's bytes, other bits are ignored."
+            };
             let bits = field(&name, Access::ReadWrite, (0, u32::MAX.into()), 0, FieldValue::None, doc);
             row.add(&name, vec![bits], &format!("Address of the first beat of {}.", s.stream));
         }
@@ -273,7 +278,8 @@ fn memory_registers(streams: &[AxiStream], config_hash: u32) -> Vec<Register> {
     row.counters(streams, "the job's start");
     let refused = sticky(&format!("wrapper_{CONFIG_ERROR}"), 0, "A write of an illegal length was refused.");
     let answers = (1..).zip(streams);
-    let answers = answers.map(|(n, s)| sticky(&error(&s.stream), n, &format!("The memory of {} answered with an error.", s.stream)));
+    let answers = answers
+        .map(|(n, s)| sticky(&error(&s.stream), n, &format!("The memory of {} answered with an error.", s.stream)));
     row.add("wrapper_status", [refused].into_iter().chain(answers).collect(), "Sticky errors of the wrapper.");
     row.registers
 }

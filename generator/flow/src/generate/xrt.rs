@@ -10,9 +10,7 @@ use bitlathe_templates::package::{
     Argument, HostTensor, PackageXo, XRT_TENSOR, XrtHost, XrtKernel, XrtLink, XrtStream, XrtStreamUse,
 };
 
-use super::package::{
-    LIBRARY, VENDOR, codes_of, ip_version, out_of_context, rdl_text, tcl_word, title, with_comment,
-};
+use super::package::{LIBRARY, VENDOR, codes_of, ip_version, out_of_context, rdl_text, tcl_word, title, with_comment};
 use super::vectors::field_mask;
 use super::{GenerateError, Subject, file};
 use crate::constraints::Board;
@@ -91,7 +89,9 @@ fn kernel<'a>(subject: &'a Subject, axi: &'a AxiInterface) -> XrtKernel<'a> {
         fixes: fixes.collect(),
         streams: interface.streams.iter().map(|s| stream(subject, axi, s)).collect(),
         scalars: scalars(axi).map(|r| (r.name.clone(), word(r))).collect(),
-        sticky: sticky.map(|(r, f)| (format!("0x{:03x}", r.offset), format!("0x{:x}", field_mask(f)), text(f))).collect(),
+        sticky: sticky
+            .map(|(r, f)| (format!("0x{:03x}", r.offset), format!("0x{:x}", field_mask(f)), text(f)))
+            .collect(),
     }
 }
 
@@ -188,7 +188,8 @@ fn stream(subject: &Subject, axi: &AxiInterface, stream: &Stream) -> XrtStream {
     let (low, high) = spec.map_or((0, 0), |t| t.range);
     let pass = if stream.dir == Dir::In { layout.one_pass() } else { layout.clone() };
     let loops = pass.loops.iter().zip(1..).map(|(l, depth)| step(&format!("n_{}", l.name), &extent(&l.extent), depth));
-    let lanes = pass.lanes.iter().zip(2..).map(|(l, depth)| step(&format!("l_{}", l.name), &l.extent.to_string(), depth));
+    let lanes =
+        pass.lanes.iter().zip(2..).map(|(l, depth)| step(&format!("l_{}", l.name), &l.extent.to_string(), depth));
     let walked: Vec<String> = layout.shape.iter().map(extent).collect();
     let (inside, index) = element(&pass);
     XrtStream {
@@ -244,7 +245,11 @@ fn host<'a>(subject: &'a Subject, axi: &'a AxiInterface) -> XrtHost<'a> {
     let used = |s: &Stream| XrtStreamUse {
         name: s.name.clone(),
         input: s.dir == Dir::In,
-        npy: interface.tensors.iter().find(|t| t.carrier == Carrier::Stream(s.name.clone())).map_or("", |t| npy(t.dtype)),
+        npy: interface
+            .tensors
+            .iter()
+            .find(|t| t.carrier == Carrier::Stream(s.name.clone()))
+            .map_or("", |t| npy(t.dtype)),
     };
     XrtHost {
         banner: &subject.banner,

@@ -56,7 +56,12 @@ pub fn no_registers(wrap: &str) -> Box<dyn Core> {
 
 /// Runs a module of clients on a core after a change to one of its files: whether all of their tests passed, and what they print.
 /// `None` where the simulator is missing.
-pub fn clients(core: &dyn Core, module: &str, simulator: &str, change: Option<(&str, &str, &str)>) -> Option<(bool, String)> {
+pub fn clients(
+    core: &dyn Core,
+    module: &str,
+    simulator: &str,
+    change: Option<(&str, &str, &str)>,
+) -> Option<(bool, String)> {
     let tools = Tools::discover().expect("tools");
     let program = if simulator == "icarus" { "iverilog" } else { "verilator" };
     if let Some(error) = ["python", program].iter().find_map(|name| tools.command(name).err()) {
