@@ -72,11 +72,10 @@ fn foreign_memories_find_broken_kernels() {
     ];
     let cores = catalogue("kernel");
     judge_all(&faults, |(file, from, to, test)| {
-        let repeats = |c: &&Box<dyn Core>| {
-            generate::axi_interface(c.as_ref())
-                .is_some_and(|axi| axi.registers.iter().any(|r| r.name.ends_with("_passes")))
+        let repeats = |c: &dyn Core| {
+            generate::axi_interface(c).is_some_and(|axi| axi.registers.iter().any(|r| r.name.ends_with("_passes")))
         };
-        let core = cores.iter().find(repeats).expect("a core with passes");
+        let core = cores.iter().find(|c| repeats(c.as_ref())).expect("a core with passes");
         let (good, text) = clients(core.as_ref(), "kernel", "icarus", Some((file, from, to)))?;
         let failed = text.lines().any(|l| l.contains(&format!("kernel.{test}")) && l.contains("FAIL"));
         (good || !failed).then(|| format!("{file}: `{to}` for `{from}`\n{text}"))

@@ -83,7 +83,7 @@ pub fn burst_walk(shape: &WalkShape) -> Rc<Unit> {
     let low = concat(&[&lit(0, bit()), &place.slice(0, &w)]);
     let room = m.wire("room", &m.constant("BLOCK", w.pow2(), &length_w).wrapping_sub(&low));
     m.describe(&room, "words up to the end of the block");
-    let fits = m.wire("fits", &left.le(&room.extend(&c)));
+    let fits = m.wire("fits", &left.le(room.extend(&c)));
     length.next_when(&measure, fits.select(left.slice(0, &length_w), &room));
     ends.next_when(&measure, &fits);
 
@@ -94,7 +94,7 @@ pub fn burst_walk(shape: &WalkShape) -> Rc<Unit> {
     let upper = 64 - &b - &w;
     let next = concat(&[&place.slice(&w, &upper).wrapping_add(1), &lit(0, uint(&w))]);
     place.next_when(&step, anew.select(address.slice(&b, 64 - &b), &next));
-    left.next_when(&step, anew.select(&words, left.wrapping_sub(&length.extend(&c))));
+    left.next_when(&step, anew.select(&words, left.wrapping_sub(length.extend(&c))));
     let pass = m.wire("pass", &(&start | (&take & &*ends)));
     passes_left.next_when(&pass, start.select(&passes, passes_left.wrapping_sub(1)));
     active.next(&start | (&*active & !(&take & &last)));

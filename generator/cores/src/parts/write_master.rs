@@ -66,7 +66,7 @@ pub fn write_master(shape: &WalkShape, depth: i64) -> Rc<Unit> {
     let pending = ck.reg("pending_q", uint(OUTSTANDING_BITS + 1)).reset_to(0);
     m.describe(&pending, "bursts without a response");
     let awvalid = ck.reg("awvalid_q", bit()).reset_to(0);
-    let whole = m.wire("whole", &held.ge(&length.extend(&held_w)));
+    let whole = m.wire("whole", &held.ge(length.extend(&held_w)));
     let may = m.wire("may", &(&whole & !pending.msb() & (!&*awvalid | &awready)));
     take.drive(&may);
     let issue = m.wire("issue", &(&*offered & &may));

@@ -31,7 +31,7 @@ pub fn design(core: &Checked, interface: &Interface, axi: &AxiInterface) -> Resu
     let port = top.axi_lite(&resets);
     m.allow(&port.read, "UNUSEDSIGNAL", "no register changes when it is read");
     let fields = top.register_file(&resets, &port, &axi.wrapper_registers(), &[(RESET, &soft)]);
-    top.answer(&port, &[fields.rdata.clone()]);
+    top.answer(&port, std::slice::from_ref(&fields.rdata));
     let watched: Vec<Watched> = axi.streams.iter().map(|s| stream(&mut top, s, &resets, &fields)).collect();
     top.instantiate(&resets);
     top.counters(&resets, fields.written("clear_counters"), &fields, &watched);

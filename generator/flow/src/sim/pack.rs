@@ -154,7 +154,7 @@ fn get(words: &[u32], at: u64, bits: u32, signed: bool) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use bitlathe_spec::{Axis, Dir, Extent, LaneVar};
+    use bitlathe_spec::{Axis, Dir, Extent, LaneVar, LoopVar};
     use proptest::prelude::*;
 
     use super::*;
