@@ -9,6 +9,8 @@ pub enum Sort {
     Constant,
     /// Set by the core.
     Read,
+    /// Set by the core, cleared by reading.
+    Cleared,
     /// Read and written by software.
     Written,
     /// Set by the core, cleared by writing a one.
@@ -120,9 +122,162 @@ pub struct PackageIp<'a> {
     pub control: &'a str,
     /// Bytes of its address space.
     pub range: u32,
+    /// Its clock.
+    pub clock: &'a str,
+    /// Its reset.
+    pub reset: &'a str,
     /// Registers by offset.
     pub registers: &'a [RegisterText],
 }
+
+/// The script that makes a kernel of XRT.
+#[derive(Template)]
+#[template(path = "package_xo.tcl", escape = "none")]
+#[allow(missing_docs)]
+pub struct PackageXo<'a> {
+    pub banner: &'a [String],
+    pub top: &'a str,
+    pub title: &'a str,
+    pub vendor: &'a str,
+    pub library: &'a str,
+    pub version: &'a str,
+    pub part: &'a str,
+    pub rtl: &'a [String],
+    pub xdc: &'a str,
+    pub buses: &'a [String],
+    pub control: &'a str,
+    pub range: u32,
+    pub clock: &'a str,
+    pub reset: &'a str,
+    /// Arguments of the kernel in their order.
+    pub arguments: &'a [Argument],
+}
+
+/// An argument of a kernel.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// Its name.
+    pub name: String,
+    /// Byte offset, hexadecimal.
+    pub offset: String,
+    /// 64 of a pointer, else 32.
+    pub bits: u32,
+    /// The master that a pointer is for.
+    pub bus: String,
+    /// One sentence as one word of Tcl.
+    pub tcl: String,
+}
+
+/// How `v++` links a kernel.
+#[derive(Template)]
+#[template(path = "xrt/link.cfg", escape = "none")]
+pub struct XrtLink<'a> {
+    /// Lines of the head comment.
+    pub banner: &'a [String],
+    /// The kernel.
+    pub top: &'a str,
+    /// The card.
+    pub about: &'a str,
+    /// Its platform.
+    pub platform: &'a str,
+    /// Masters with their first and last channel of HBM.
+    pub channels: Vec<(String, u32, u32)>,
+}
+
+/// A tensor in a host program.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct HostTensor {
+    pub name: String,
+    /// Element type in words of numpy.
+    pub npy: &'static str,
+    pub input: bool,
+    /// Whether there is a value where a job leaves it out.
+    pub optional: bool,
+    pub value: i64,
+    pub low: i64,
+    pub high: i64,
+    /// An expression of C++ for each axis.
+    pub shape: Vec<String>,
+}
+
+/// A stream in a host program, with the walk over its tensor in C++.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct XrtStream {
+    pub name: String,
+    pub doc: String,
+    /// The lane of each group; none where a lane is its element.
+    pub code: Vec<u64>,
+    pub beat_bytes: u64,
+    pub lane_bits: u32,
+    pub group: u64,
+    pub is_signed: bool,
+    pub low: i64,
+    pub high: i64,
+    /// Heads of the loops over beats.
+    pub loops: Vec<String>,
+    /// Heads of the loops over lanes.
+    pub lanes: Vec<String>,
+    /// The shape that is walked.
+    pub walked: String,
+    /// Conditions under which an element is no padding.
+    pub inside: Vec<String>,
+    /// Its index.
+    pub index: String,
+}
+
+/// What a host program knows of its kernel.
+#[derive(Template)]
+#[template(path = "xrt/kernel.hpp", escape = "none")]
+pub struct XrtKernel<'a> {
+    /// Lines of the head comment.
+    pub banner: &'a [String],
+    /// The kernel.
+    pub top: &'a str,
+    /// Tensors.
+    pub tensors: Vec<HostTensor>,
+    /// Sizes with a tensor and its axis that fix each.
+    pub fixes: Vec<(String, String, usize)>,
+    /// Streams in the order of the arguments.
+    pub streams: Vec<XrtStream>,
+    /// Registers that are arguments, with their values in C++.
+    pub scalars: Vec<(String, String)>,
+    /// Offset, mask and sentence of each sticky error.
+    pub sticky: Vec<(String, String, String)>,
+}
+
+/// What the host program does with a stream.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct XrtStreamUse {
+    pub name: String,
+    pub input: bool,
+    pub npy: &'static str,
+}
+
+/// The host program; [`XRT_TENSOR`] stands beside it.
+#[derive(Template)]
+#[template(path = "xrt/host.cpp", escape = "none")]
+pub struct XrtHost<'a> {
+    /// Lines of the head comment.
+    pub banner: &'a [String],
+    /// The kernel.
+    pub top: &'a str,
+    /// One line on the core.
+    pub title: String,
+    /// What the names of its registers begin with.
+    pub prefix: String,
+    /// Names of the inputs.
+    pub inputs: Vec<String>,
+    /// Names of the outputs.
+    pub outputs: Vec<String>,
+    /// Streams in the order of the arguments.
+    pub streams: Vec<XrtStreamUse>,
+}
+
+/// Tensors and their beats for it.
+pub const XRT_TENSOR: &str = include_str!("../templates/xrt/tensor.hpp");
 
 /// The script that places and routes the top alone.
 #[derive(Template)]
@@ -140,6 +295,8 @@ pub struct OutOfContext<'a> {
     pub rtl: &'a [String],
     /// The clock constraint relative to the folder.
     pub xdc: &'a str,
+    /// The clock.
+    pub clock: &'a str,
 }
 
 /// What the script of a whole design, [`DESIGN`], must know of a core.

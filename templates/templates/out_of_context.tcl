@@ -18,7 +18,7 @@ read_verilog [list \
 ]
 read_xdc -mode out_of_context [file join $here {{ xdc }}]
 synth_design -top {{ top }} -part {{ part }} -mode out_of_context
-if {[llength [get_clocks aclk]] == 0} {
+if {[llength [get_clocks {{ clock }}]] == 0} {
   error "the clock constraint matches no port"
 }
 opt_design

@@ -6,49 +6,7 @@
 #   vivado -mode batch -source package_ip.tcl
 # Not run in Vivado. Run against stand-ins for the commands that it uses; its Verilog is linted, and synthesized with Yosys.
 
-set here [file dirname [file normalize [info script]]]
-
-# What Vivado finds nothing of is an error, not a silent gap.
-proc found {what objects} {
-  if {[llength $objects] == 0} {
-    error "Vivado finds no $what"
-  }
-  return $objects
-}
-
-create_project -force package [file join $here vivado] -part {{ part }}
-add_files -norecurse [list \
-{%- for f in rtl %}
-  [file join $here {{ f }}] \
-{%- endfor %}
-]
-set clock [file join $here {{ xdc }}]
-add_files -fileset constrs_1 -norecurse $clock
-set_property USED_IN {synthesis implementation out_of_context} [found "file $clock" [get_files $clock]]
-set_property top {{ top }} [current_fileset]
-update_compile_order -fileset sources_1
-
-ipx::package_project -root_dir [file join $here ip] -vendor {{ vendor }} -library {{ library }} -taxonomy /UserIP -import_files -set_current true -force
-set core [ipx::current_core]
-set_property name {{ top }} $core
-set_property version {{ version }} $core
-set_property display_name {{ top }} $core
-set_property description {{ title }} $core
-set_property vendor_display_name Bitlathe $core
-set_property supported_families {} $core
-set_property auto_family_support_level level_2 $core
-
-# A generated core is already specialised.
-foreach parameter [ipx::get_user_parameters -of_objects $core] {
-  ipx::remove_user_parameter [get_property NAME $parameter] $core
-}
-
-# The attributes of the ports say which interface each belongs to.
-foreach bus {{ '{' }}{{ buses|join(" ") }}{{ '}' }} {
-  found "interface $bus" [ipx::get_bus_interfaces $bus -of_objects $core]
-  ipx::associate_bus_interfaces -busif $bus -clock aclk $core
-}
-ipx::associate_bus_interfaces -clock aclk -reset aresetn $core
+{% include "ip_project.tcl" %}
 
 # Register, offset, description, fields: name, lowest bit, bits, access, what a written one does, description.
 set registers {

@@ -1,17 +1,18 @@
 # Stand-ins for the Vivado commands that a package's scripts use: each checks the shape of its arguments, every other command is
 # refused. Facts that Vivado would find, it finds in the files: ports and interfaces in the Verilog of the top, clocks in the XDC.
 # Called by generator/flow/tests/packages.rs:  tclsh stubs.tcl SCRIPT
-# Prints what the script did, one fact a line. The shapes are those of UG835 and UG1118.
+# Prints what the script did, one fact a line. The shapes are those of UG835, UG1118 and UG1393.
 
 namespace eval stub {
-  variable part {} files {} constraints {} top {} project 0 core 0 saved 0 placed 0
+  variable part {} files {} constraints {} top {} project 0 core 0 saved 0 placed 0 root {}
   # Names of objects by class, and the properties that were set: {object property} -> value.
-  variable objects {} properties {}
-  # Where an IP goes, its name, and what timing finds.
-  variable root {} vlnv {} slack 1.234
+  variable objects {} properties {} offsets {}
+  # The name of an IP, and what timing finds.
+  variable vlnv {} slack 1.234
   # Properties that each class of object has.
   variable known {
-    core {name version display_name description vendor_display_name supported_families auto_family_support_level}
+    core {name version display_name description vendor_display_name supported_families auto_family_support_level sdx_kernel sdx_kernel_type ipi_drc vitis_drc}
+    regparam {value}
     file {USED_IN}
     fileset {top}
     busif {slave_memory_map_ref}
@@ -147,9 +148,12 @@ proc stub::set_one {name value object} {
   if {$name eq {access} && $value ni {read-only read-write}} { stub::refuse "access $value" }
   if {$name eq {modified_write_value} && $value ni {modify oneToClear oneToSet}} { stub::refuse "write $value" }
   if {$name in {name version} && $class eq {core}} { append stub::vlnv :$value }
+  if {$class eq {core}} { dict set stub::properties $name $value }
+  if {$class eq {regparam} && ![dict exists [stub::interfaces] $value]} { stub::refuse "there is no interface `$value`" }
   if {$name in {range width address_offset size bit_offset bit_width} && ![string is entier -strict $value]} {
     stub::refuse "$name $value is no number"
   }
+  if {$name eq {address_offset}} { dict set stub::offsets [lindex $object 1] [expr {$value}] }
   stub::fact property $object $name $value
 }
 proc get_property {name object} {
@@ -169,9 +173,9 @@ proc ipx::package_project {args} {
   set stub::core 1
   set stub::root [dict get $given -root_dir]
   set stub::vlnv [dict get $given -vendor]:[dict get $given -library]
-  # Vivado makes a map of each interface with registers, and a block in it.
+  # Vivado makes a map of each slave with registers, and a block in it.
   dict for {name interface} [stub::interfaces] {
-    if {[string match *:aximm:* [dict get $interface vlnv]]} { lappend stub::objects [stub::object map $name] [stub::object block reg0] }
+    if {[string match *:aximm:* [dict get $interface vlnv]] && [string match s_* $name]} { lappend stub::objects [stub::object map $name] [stub::object block reg0] }
   }
 }
 proc ipx::current_core {} {
@@ -225,15 +229,33 @@ proc ipx::add_memory_map {args} { return [stub::add map $args core] }
 proc ipx::add_address_block {args} { return [stub::add block $args map] }
 proc ipx::add_register {args} { return [stub::add register $args block] }
 proc ipx::add_field {args} { return [stub::add field $args register] }
+proc ipx::add_register_parameter {name register} {
+  stub::expect register $register
+  if {$name ne {ASSOCIATED_BUSIF}} { stub::refuse "no parameter $name of registers" }
+  return [stub::object regparam [lindex $register 1]]
+}
 proc ipx::create_xgui_files {core} { stub::expect core $core }
 proc ipx::update_checksums {core} { stub::expect core $core }
+# What the channels of a memory-mapped interface consist of: a slave of registers has all five, a master reads, or writes, or both.
+proc stub::channels {name signals} {
+  set slave [string match s_* $name]
+  set reads [expr {$slave || [dict exists $signals ARADDR]}]
+  set writes [expr {$slave || [dict exists $signals AWADDR]}]
+  if {!$reads && !$writes} { stub::refuse "interface $name has no address" }
+  set needed {}
+  if {$reads} { lappend needed ARADDR ARPROT ARVALID ARREADY RDATA RRESP RVALID RREADY }
+  if {$writes} { lappend needed AWADDR AWPROT AWVALID AWREADY WDATA WSTRB WVALID WREADY BRESP BVALID BREADY }
+  if {!$slave && $reads} { lappend needed ARLEN ARSIZE ARBURST RLAST }
+  if {!$slave && $writes} { lappend needed AWLEN AWSIZE AWBURST WLAST }
+  return $needed
+}
 proc ipx::check_integrity {core} {
   stub::expect core $core
   # Interfaces whose signals block designs need.
   dict for {name interface} [stub::interfaces] {
     switch -glob [dict get $interface vlnv] {
       *:axis:* { set needed {TDATA TLAST TVALID TREADY TKEEP} }
-      *:aximm:* { set needed {AWADDR AWPROT AWVALID AWREADY WDATA WSTRB WVALID WREADY BRESP BVALID BREADY ARADDR ARPROT ARVALID ARREADY RDATA RRESP RVALID RREADY} }
+      *:aximm:* { set needed [stub::channels $name [dict get $interface signals]] }
       default { continue }
     }
     foreach signal $needed {
@@ -254,6 +276,28 @@ proc ipx::save_core {core} {
   }
   file mkdir $stub::root
   stub::write [file join $stub::root component.xml] [list vlnv $stub::vlnv interfaces $interfaces]
+}
+
+# --- Kernels of XRT ---
+proc package_xo {args} {
+  set switches {-xo_path -kernel_name -ip_directory -ctrl_protocol}
+  lassign [stub::parse package_xo $args $switches {-force} 0 0] given
+  foreach switch $switches { stub::needs $switch [dict getdef $given $switch {}] }
+  stub::needs "saved core" $stub::saved
+  if {$stub::project} { stub::refuse "the project is open" }
+  if {[dict get $given -ip_directory] ne $stub::root} { stub::refuse "there is no IP in [dict get $given -ip_directory]" }
+  if {[dict get $given -kernel_name] ne $stub::top} { stub::refuse "the top is $stub::top" }
+  if {![string match *.xo [dict get $given -xo_path]]} { stub::refuse "a kernel is a file .xo" }
+  set protocol [dict get $given -ctrl_protocol]
+  if {$protocol ni {ap_ctrl_hs ap_ctrl_chain ap_ctrl_none user_managed}} { stub::refuse "no protocol $protocol" }
+  foreach {name value} [list sdx_kernel true sdx_kernel_type rtl vitis_drc "ctrl_protocol $protocol"] {
+    if {[dict getdef $stub::properties $name {}] ne $value} { stub::refuse "$name is not $value" }
+  }
+  # The names by which XRT tells control from arguments.
+  foreach {name offset} {CTRL 0 GIER 4 IP_IER 8 IP_ISR 12} {
+    if {[dict getdef $stub::offsets $name {}] ne $offset} { stub::refuse "no register $name at $offset" }
+  }
+  stub::fact kernel [dict get $given -kernel_name] $protocol
 }
 
 # --- Place and route alone ---

@@ -147,7 +147,7 @@ pub struct Gen {
 pub struct Package {
     #[command(flatten)]
     pub config: Config,
-    /// Who takes the package; the core needs `wrap = "axi"`
+    /// Who takes the package; the core needs `wrap = "axi"`, or `"kernel"` for xrt
     #[arg(
         long = "for",
         value_name = "WHOM",

@@ -29,6 +29,8 @@ pub struct Board {
     pub source: String,
     /// The clock that is there.
     pub clock: BoardClock,
+    /// What kernels of XRT need, on cards that it drives.
+    pub xrt: Option<Xrt>,
     /// Signals by name.
     pub signals: BTreeMap<String, Signal>,
     /// Where a self-test shows what it found; `None` where nothing makes a bitstream of one.
@@ -75,6 +77,16 @@ impl Light {
             Self::Fail => "fail",
         }
     }
+}
+
+/// A card of XRT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Xrt {
+    /// The platform that kernels are linked into.
+    pub platform: String,
+    /// Channels of HBM.
+    pub hbm_channels: u32,
 }
 
 /// The clock of a board.
@@ -166,6 +178,11 @@ impl Board {
     /// The board of a target.
     pub fn of(target: &Target) -> Option<&'static Self> {
         boards().iter().find(|b| b.target.as_deref() == Some(target.name))
+    }
+
+    /// Whether XRT drives it.
+    pub fn has_xrt(&self) -> bool {
+        self.xrt.is_some()
     }
 
     /// Whether a processor on the device runs software that drives the logic.

@@ -48,6 +48,17 @@ fn telling() -> Vec<Box<dyn Core>> {
     catalogue().into_iter().chain(more).collect()
 }
 
+/// The cores of the catalogue as kernels for U280.
+fn kernels() -> Vec<Box<dyn Core>> {
+    kinds().iter().map(|k| kernel(*k, catalogue_config(*k)).expect("legal")).collect()
+}
+
+fn kernel(kind: &dyn Kind, mut config: Value) -> Option<Box<dyn Core>> {
+    config["wrap"] = json!("kernel");
+    config["target"]["name"] = json!("u280");
+    kind.configure(&config).ok()
+}
+
 /// Cores over all options: streams that repeat, with codes, without `last`; tensors in registers.
 fn varied() -> Vec<Box<dyn Core>> {
     let legal = |kind: &dyn Kind, mut config: Value| {
@@ -102,6 +113,9 @@ fn packages_say_what_they_need() {
     assert!(help("kv260", "none", Package::FuseSoc).contains("--set wrap=axi"));
     assert!(help("ecp5-85f", "axi", Package::Vivado).contains("--set target.name=kv260 or"));
     assert_eq!(help("u280", "axi", Package::Pynq), "--set target.name=kv260");
+    assert!(help("u280", "axi", Package::Xrt).contains("--set wrap=kernel"));
+    assert!(help("u280", "kernel", Package::Vivado).contains("--set wrap=axi"));
+    assert_eq!(help("kv260", "kernel", Package::Xrt), "--set target.name=u280");
     for (target, package) in [("ecp5-85f", Package::FuseSoc), ("xc7a100t", Package::Vivado), ("kv260", Package::Pynq)] {
         let core = core(target, "axi");
         assert_eq!(package::check(core.as_ref(), package), Ok(()));
@@ -176,7 +190,7 @@ fn a_c_compiler_takes_the_header_and_its_offsets_are_those_of_the_rtl() {
 
 #[test]
 fn peakrdl_takes_the_systemrdl_and_makes_the_same_map() {
-    for core in catalogue() {
+    for core in catalogue().into_iter().chain(kernels().into_iter().take(1)) {
         let Some(mut peakrdl) = tool("peakrdl") else { return };
         let (_home, folder) = packed(core.as_ref(), Package::FuseSoc);
         let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
@@ -480,4 +494,187 @@ fn digits_run_on_a_stand_in_for_the_kv260() {
     python.args(&folders).arg(folders[0].join("design")).arg(home.path().join("arrays"));
     let (good, said) = run(&mut python);
     assert!(good && said.contains("equal: h") && said.contains("346 of 360 right"), "{said}");
+}
+
+#[test]
+fn kernels_are_packaged_with_their_arguments_and_linked_to_channels_of_their_own() {
+    for core in kernels() {
+        let (_home, folder) = packed(core.as_ref(), Package::Xrt);
+        let axi = generate::axi_interface(core.as_ref()).expect("wrapped");
+        let Some(said) = vivado(&folder.join("package_xo.tcl")) else { return };
+        let said = said.unwrap_or_else(|e| panic!("{}: {e}", axi.top));
+        let link = fs::read_to_string(folder.join("link.cfg")).expect("written");
+        let has = |fact: String| assert!(said.lines().any(|l| l == fact), "{fact}\n{said}");
+        has(format!("kernel {} ap_ctrl_hs", axi.top));
+        for s in &axi.streams {
+            let address = s.memory().expect("a master").address;
+            has(format!("interface {}", s.name));
+            has(format!("property {{stub:register {}}} address_offset 0x{address:03x}", s.stream));
+            has(format!("property {{stub:register {}}} size 64", s.stream));
+            has(format!("property {{stub:regparam {}}} value {}", s.stream, s.name));
+            assert!(link.contains(&format!("sp={}_1.{}:HBM[", axi.top, s.name)), "{link}");
+        }
+        let channels: Vec<u32> =
+            link.split(['[', ']', ':']).filter_map(|n| n.parse().ok()).filter(|n| *n < 32).collect();
+        // The first number is that of kernels.
+        assert!(channels[1..].is_sorted_by(|a, b| a < b), "{link}");
+        let alone = vivado(&folder.join("out_of_context.tcl")).expect("Tcl is here").expect("it runs");
+        assert_eq!(named(&said), named(&alone));
+    }
+}
+
+#[test]
+fn the_verilog_of_a_kernel_synthesizes() {
+    let kind = *kinds().iter().find(|k| k.name() == "softmax").expect("registered");
+    let core = kernel(kind, catalogue_config(kind)).expect("legal");
+    let (_home, folder) = packed(core.as_ref(), Package::Xrt);
+    let Some(said) = vivado(&folder.join("package_xo.tcl")) else { return };
+    let (files, top) = (named(&said.expect("it runs")), generate::top(core.as_ref()));
+    let tools = Tools::discover().expect("tools");
+    assert_eq!(lint::lint(&files, &top, &tools).expect("lint runs"), []);
+    let report = synthesize(&SynthRequest::new(&files, &top, Family::Xcup), &tools).expect("synthesizes");
+    assert!(report.lut > 1000 && report.bram > 0.0, "{report:?}");
+}
+
+#[test]
+fn packaging_scripts_of_kernels_that_vivado_would_refuse_are_refused() {
+    let core = &kernels()[0];
+    let faults = [
+        ("-ctrl_protocol ap_ctrl_hs", "-ctrl_protocol ap_ctrl_hand", "no protocol"),
+        ("-xo_path", "-xo_file", "package_xo does not know -xo_file"),
+        (" 64 {m_axi_", " 64 {m_axi_no_", "there is no interface"),
+        ("sdx_kernel_type rtl", "sdx_kernel_type hls", "sdx_kernel_type is not rtl"),
+        ("{ IP_ISR 0x00c", "{ IP_ISR 0x010", "no register IP_ISR at 12"),
+        ("add_register_parameter ASSOCIATED_BUSIF", "add_register_parameter ASSOCIATED", "no parameter ASSOCIATED"),
+        ("close_project\n", "", "the project is open"),
+    ];
+    for (from, to, why) in faults {
+        let (_home, folder) = packed(core.as_ref(), Package::Xrt);
+        change(&folder.join("package_xo.tcl"), from, to);
+        let Some(said) = vivado(&folder.join("package_xo.tcl")) else { return };
+        let said = said.expect_err(to);
+        assert!(said.contains(why), "`{to}`: {said}");
+    }
+}
+
+/// The beats of a vector file below `tb/`, as they lie in memory.
+fn in_memory(folder: &Path, name: &str, span: (usize, usize), bytes: usize) -> Vec<u8> {
+    let text = fs::read_to_string(folder.join("tb").join(format!("{name}.hex"))).expect("written");
+    let lines = text.lines().filter(|l| !l.starts_with("//")).skip(span.0).take(span.1);
+    let beat = |line: &str| {
+        let digits = format!("{line:0>width$}", width = 2 * bytes);
+        let byte = |n: usize| u8::from_str_radix(&digits[2 * n..2 * n + 2], 16).expect("hexadecimal");
+        (0..bytes).rev().map(byte).collect::<Vec<u8>>()
+    };
+    lines.flat_map(beat).collect()
+}
+
+/// Runs the host program of a kernel on the stand-in for XRT, after a change to one of its files; what is wrong, if anything. The
+/// beats that it must send, and those that it gets, are packed by the generator.
+fn host(core: &dyn Core, fault: Option<(&str, &str, &str)>) -> Option<String> {
+    let (_home, folder) = packed(core, Package::Xrt);
+    let axi = generate::axi_interface(core).expect("wrapped");
+    if let Some((file, from, to)) = fault {
+        change(&folder.join("xrt").join(file.replace("TOP", &axi.top)), from, to);
+    }
+    let built = folder.join("host");
+    let mut compiler = tool("g++")?;
+    compiler.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-I"]).arg(repository().join("testbench/xrt"));
+    let (good, said) = run(compiler.arg(folder.join("xrt/host.cpp")).arg("-o").arg(&built));
+    if !good {
+        return Some(said);
+    }
+    let text = fs::read_to_string(folder.join(format!("{}.json", core.name()))).expect("written");
+    let description: Value = serde_json::from_str(&text).expect("JSON");
+    let mut begin: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in description["jobs"].as_array().expect("jobs") {
+        let (card, files) = (folder.join("card"), folder.join("job"));
+        for place in [&card, &files] {
+            fs::create_dir_all(place).expect("writable");
+        }
+        let job = job(core, entry["name"].as_str().expect("a name"));
+        let outputs = core.golden(&job);
+        for (name, values) in job.tensors.iter().filter(|(name, _)| !outputs.contains_key(*name)) {
+            npy::write(&files.join(format!("{name}.npy")), values).expect("writable");
+        }
+        let written = |at: u32| {
+            let write = entry["writes"].as_array()?.iter().find(|w| w["offset"] == at)?;
+            write["value"].as_u64()
+        };
+        let offset = |name: &str| axi.registers.iter().find(|r| r.name == name).map_or(0, |r| r.offset);
+        let hash =
+            axi.registers.iter().flat_map(|r| &r.fields).find(|f| f.name == "config_hash").map_or(0, |f| f.reset);
+        fs::write(card.join("registers"), format!("{} {hash}\n", offset("config_hash"))).expect("writable");
+        let mut expected = vec![];
+        for (n, s) in axi.streams.iter().enumerate() {
+            let bytes = s.memory().expect("a master").beat_bytes() as usize;
+            let beats = written(offset(&format!("{}_beats", s.stream))).expect("a job says it") as usize;
+            let first = *begin.get(&s.stream).unwrap_or(&0);
+            let input = s.dir == bitlathe_spec::Dir::In;
+            let name = if input { s.stream.clone() } else { format!("{}_expected", s.stream) };
+            let data = in_memory(&folder, &name, (first, beats), bytes);
+            if input {
+                expected.push((n, data));
+            } else {
+                fs::write(card.join(format!("{n}.out")), data).expect("writable");
+            }
+            *begin.entry(s.stream.clone()).or_default() += entry["beats"][&s.stream].as_u64().expect("beats") as usize;
+        }
+        fs::write(folder.join("k.xclbin"), "").expect("writable");
+        let (good, said) =
+            run(Command::new(&built).env("XRT_STAND_IN", &card).arg(folder.join("k.xclbin")).arg(&files));
+        if !good {
+            return Some(said);
+        }
+        for (n, data) in expected {
+            if fs::read(card.join(format!("{n}.in"))).expect("sent") != data {
+                return Some(format!("{}: other beats of argument {n}", core.config()));
+            }
+        }
+        let arguments = fs::read_to_string(card.join("arguments")).expect("written");
+        let arguments: Vec<u64> = arguments.lines().filter_map(|l| l.split(' ').nth(1)?.parse().ok()).collect();
+        let writes: Vec<u64> =
+            entry["writes"].as_array().expect("writes").iter().filter_map(|w| w["value"].as_u64()).collect();
+        if arguments != writes {
+            return Some(format!("{}: arguments {arguments:?}, expected {writes:?}", core.config()));
+        }
+        for (name, values) in &outputs {
+            if npy::read(&files.join(format!("{name}.npy"))).expect("written") != *values {
+                return Some(format!("{}: other values of {name}", core.config()));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn the_host_program_sends_the_beats_that_the_kernel_takes_and_gives_back_the_model() {
+    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(48).filter_map(|c| kernel(*k, c)));
+    let cores: Vec<_> = kernels().into_iter().chain(covers).collect();
+    let failures: Vec<String> = cores.par_iter().filter_map(|core| host(core.as_ref(), None)).collect();
+    assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), cores.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn broken_host_programs_are_found() {
+    let Some(_) = tool("g++") else { return };
+    let faults = [
+        ("tensor.hpp", "weight *= static_cast<uint64_t>(high - low + 1)", "weight *= 2"),
+        (
+            "tensor.hpp",
+            "static_cast<int64_t>(value << above) >> above : static_cast<int64_t>(value);\n  });",
+            "1 : 1;\n  });",
+        ),
+        ("tensor.hpp", "index == PAD ? 0 : tensor.data[index]", "tensor.data[index == PAD ? 0 : index]"),
+        (
+            "host.cpp",
+            "job::stream_x::LANES.beat_bytes, kernel.group_id(0)",
+            "job::stream_x::LANES.beat_bytes, kernel.group_id(1)",
+        ),
+        ("host.cpp", "_CONFIG_HASH_VALUE)", "_CONFIG_HASH_VALUE + 1)"),
+    ];
+    let cores = kernels();
+    let missed: Vec<_> =
+        faults.par_iter().filter(|f| cores.iter().take(1).all(|c| host(c.as_ref(), Some(**f)).is_none())).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }

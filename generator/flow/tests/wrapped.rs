@@ -1,20 +1,16 @@
 //! Cores with `wrap = "axi"`: lint, the rules of AXI by proof, and clients that Bitlathe did not write: the bus models of
 //! cocotbext-axi run whole jobs in Icarus and Verilator (testbench/cocotb/wrapped.py says what they check).
 
-use std::fs;
-use std::path::Path;
-
-use bitlathe_cores::{Core, Kind, kinds};
+use bitlathe_cores::{Core, kinds};
 use bitlathe_flow::synth::{FormalMode, Verdict, prove_formal};
 use bitlathe_flow::tools::Tools;
 use bitlathe_flow::{generate, lint};
 use bitlathe_spec::axi::AxiInterface;
 use bitlathe_spec::{Dir, SourceFile};
-use rayon::prelude::*;
-use serde_json::{Value, json};
+use clients::{catalogue, clients, complaint, judge_all, no_registers, parsed, wrapped};
 
-#[path = "support/path.rs"]
-mod path;
+#[path = "support/clients.rs"]
+mod clients;
 
 /// Whole rows by one walk: three outputs, of which two do not say where a job ends.
 const THREE_OUTPUTS: &str = r#"
@@ -29,50 +25,19 @@ passes.count = 1
 output.kind = "raw"
 "#;
 
-/// Judges all at once; every failure is shown.
-fn judge_all<T: Sync>(list: &[T], judge: impl Fn(&T) -> Option<String> + Sync + Send) {
-    let failures: Vec<String> = list.par_iter().filter_map(judge).collect();
-    assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), list.len(), failures.join("\n\n"));
-}
-
-/// No registers at all.
-const NO_REGISTERS: &str = r#"
-kind = "quantizer"
-name = "no-registers"
-target.name = "kv260"
-shape.c_max = 64
-input.bits = 16
-parallel.lanes = 3
-method.name = "pot"
-"#;
-
-fn wrap(kind: &dyn Kind, mut config: Value) -> Box<dyn Core> {
-    config["wrap"] = json!("axi");
-    kind.configure(&config).unwrap_or_else(|e| panic!("{config}: {e:?}"))
-}
-
-fn kind(name: &str) -> &'static dyn Kind {
-    *kinds().iter().find(|k| k.name() == name).expect("registered")
-}
-
 /// The cores of the catalogue, one with an output of each sort, one without registers.
 fn cores() -> Vec<Box<dyn Core>> {
-    let ip = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ip");
-    let text = |k: &dyn Kind| fs::read_to_string(ip.join(k.name()).join("core.toml")).expect("core.toml");
-    let mut cores: Vec<_> = kinds().iter().map(|k| wrap(*k, toml::from_str(&text(*k)).expect("TOML"))).collect();
-    cores.push(three_outputs());
-    cores.push(wrap(kind("quantizer"), toml::from_str(NO_REGISTERS).expect("TOML")));
-    cores
+    catalogue("axi").into_iter().chain([three_outputs(), no_registers("axi")]).collect()
 }
 
 fn three_outputs() -> Box<dyn Core> {
-    wrap(kind("softmax"), toml::from_str(THREE_OUTPUTS).expect("TOML"))
+    parsed(THREE_OUTPUTS, "axi")
 }
 
 #[test]
 fn wrapped_cores_are_lint_clean() {
     let tools = Tools::discover().expect("tools");
-    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(|c| wrap(*k, c)));
+    let covers = kinds().iter().flat_map(|k| k.space().cover().into_iter().step_by(12).map(|c| wrapped(*k, c, "axi")));
     let cores: Vec<_> = cores().into_iter().chain(covers).collect();
     judge_all(&cores, |core| {
         let rtl = generate::print(core.as_ref()).expect("prints");
@@ -81,52 +46,14 @@ fn wrapped_cores_are_lint_clean() {
     });
 }
 
-/// Runs the clients on a core after a change to one of its files: whether all of their tests passed, and what they print.
-/// `None` where the simulator is missing.
-fn clients(core: &dyn Core, simulator: &str, change: Option<(&str, &str, &str)>) -> Option<(bool, String)> {
-    let tools = Tools::discover().expect("tools");
-    let program = if simulator == "icarus" { "iverilog" } else { "verilator" };
-    if let Some(error) = ["python", program].iter().find_map(|name| tools.command(name).err()) {
-        println!("skipped: {error}");
-        return None;
-    }
-    let home = tempfile::tempdir().expect("a folder");
-    let folder = home.path().join("core");
-    generate::generate(core, &folder, &generate::Options::default()).expect("generates");
-    if let Some((file, from, to)) = change {
-        let path = folder.join("rtl").join(file);
-        let text = fs::read_to_string(&path).expect("written");
-        assert!(text.contains(from), "{file} does not hold `{from}`");
-        fs::write(path, text.replacen(from, to, 1)).expect("writable");
-    }
-    let mut python = tools.command("python").expect("found before");
-    path::offer_verilator(&mut python, &tools, home.path());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testbench/cocotb/run.py");
-    python
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .arg(script)
-        .arg(folder)
-        .arg(simulator)
-        .arg(home.path().join("build"))
-        .arg("wrapped");
-    let output = python.output().expect("it starts");
-    Some((output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
-}
-
-/// What the clients print where a test of theirs fails.
-fn complaint(core: &dyn Core, simulator: &str) -> Option<String> {
-    let (good, text) = clients(core, simulator, None)?;
-    (!good || !text.contains(" tests, 0 failed")).then(|| format!("{}\n{text}", core.config()))
-}
-
 #[test]
 fn foreign_clients_run_jobs_in_icarus() {
-    judge_all(&cores(), |core| complaint(core.as_ref(), "icarus"));
+    judge_all(&cores(), |core| complaint(core.as_ref(), "wrapped", "icarus"));
 }
 
 #[test]
 fn foreign_clients_run_jobs_in_verilator() {
-    assert_eq!(complaint(three_outputs().as_ref(), "verilator"), None);
+    assert_eq!(complaint(three_outputs().as_ref(), "wrapped", "verilator"), None);
 }
 
 /// Each fault must fail the test that looks for it.
@@ -151,7 +78,8 @@ fn foreign_clients_find_broken_wrappers() {
             let files = generate::print(core.as_ref()).expect("prints").files;
             files.iter().any(|f| f.path == *file && f.text.contains(from))
         });
-        let (good, text) = clients(core.expect("a core with that file").as_ref(), "icarus", Some((file, from, to)))?;
+        let (good, text) =
+            clients(core.expect("a core with that file").as_ref(), "wrapped", "icarus", Some((file, from, to)))?;
         let failed = text.lines().any(|l| l.contains(&format!("wrapped.{test}")) && l.contains("FAIL"));
         (good || !failed).then(|| format!("{file}: `{to}` for `{from}`\n{text}"))
     });

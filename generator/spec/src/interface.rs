@@ -39,6 +39,8 @@ pub enum Access {
     ReadWrite,
     /// Set by the core only.
     ReadOnly,
+    /// Set by the core, cleared by reading it.
+    ReadToClear,
     /// Set by the core, cleared by writing a one.
     WriteOneToClear,
     /// Set by writing a one, reads as one until the core has done what it asks for.
@@ -55,6 +57,8 @@ pub enum FieldValue {
     Extent(Extent),
     /// The product of such counts: how often a nest of loops runs.
     Product(Vec<Extent>),
+    /// The beats of a walk.
+    Beats(Box<Layout>),
     /// One element of a tensor, counted in row-major order.
     Element {
         /// Name of the tensor.

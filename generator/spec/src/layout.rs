@@ -187,6 +187,19 @@ impl Layout {
         self.lane_count() * u64::from(self.lane_bits)
     }
 
+    /// The outermost loops that only repeat what is inside them: no axis names them, and no other loop depends on them.
+    pub fn repeats(&self) -> &[LoopVar] {
+        let moves = |l: &LoopVar| self.axes.iter().any(|a| a.terms.iter().any(|(n, _)| *n == l.name));
+        let decides = |l: &LoopVar| self.loops.iter().any(|o| o.extent.depends_on() == Some(&l.name));
+        let count = self.loops.iter().take_while(|l| !moves(l) && !decides(l)).count();
+        &self.loops[..count]
+    }
+
+    /// The walk without these loops.
+    pub fn one_pass(&self) -> Self {
+        Self { loops: self.loops[self.repeats().len()..].to_vec(), ..self.clone() }
+    }
+
     /// What the number of beats in a job is the product of: the loops, where blocks and the steps within them are one factor.
     pub fn factors(&self) -> Vec<Extent> {
         let parted =

@@ -1,6 +1,6 @@
 //! AXI4-Lite to a register port: one access at a time, each answered once.
 //!
-//! Towards AXI the five channels without protection bits; towards registers `addr_o`, `write_o` and `wdata_o`, with
+//! Towards AXI the five channels without protection bits; towards registers `addr_o`, `read_o`, `write_o` and `wdata_o`, with
 //! `rdata_i`, `keep_i` and `error_i` for the addressed word in the same cycle. Every output towards AXI comes from a flip-flop,
 //! or is the inverse of one.
 
@@ -86,6 +86,7 @@ pub fn axi_lite(address_bits: i64) -> Rc<Unit> {
     m.output("rdata_o", &rdata_q);
     m.output("rresp_o", &concat(&[&*rerror, &none]));
     m.output("addr_o", &concat(&[&writes.select(&*aw_word, &*ar_word), &lit(0, uint(2))]));
+    m.output("read_o", &read);
     m.output("write_o", &(&write & strobes.any()));
     m.output("wdata_o", &data);
     m.finish()

@@ -40,6 +40,8 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
             let shown = match f.access {
                 Access::ReadOnly if f.min == f.max => lit(f.reset as i64, uint(f.width)),
                 Access::ReadOnly => m.input(&format!("{}_i", f.name), uint(f.width)),
+                // The words that such fields are in have hardware of their own.
+                Access::ReadToClear => unreachable!("{} is cleared by reading", f.name),
                 Access::WriteOneToClear => {
                     let q = ck.reg(&format!("{}_q", f.name), bit()).reset_to(0);
                     let clear = m.wire(&format!("{}_clear", f.name), &(&hit & &bits));
@@ -60,12 +62,13 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     (*q).clone()
                 }
                 Access::ReadWrite => {
-                    let max = maxima.next().unwrap_or_default();
+                    let max = if is_whole(f) { None } else { maxima.next() };
+                    let max = max.unwrap_or_else(|| Dim::from(f.max as i64));
                     // The width follows the largest value, so that a wider core is the same text.
                     let width = (&max + 1).clog2();
                     let q = ck.reg(&format!("{}_q", f.name), uint(&width)).reset_to(f.reset as i64);
                     let limit = || m.constant(&format!("{}_LIMIT", f.name.to_uppercase()), &max, 32);
-                    let high = (f.lsb == 0).then(|| wdata.gt(limit()));
+                    let high = (f.lsb == 0 && !is_whole(f)).then(|| wdata.gt(limit()));
                     let low = (f.min > 0).then(|| wdata.lt(f.min as i64));
                     let outside = any_of(high.into_iter().chain(low).collect(), bit());
                     let bad = m.wire(&format!("{}_illegal", f.name), &outside);
@@ -73,8 +76,10 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     q.next_when(&ok, wdata.slice(i64::from(f.lsb), &width));
                     refusals.push(&hit & &bad);
                     m.output(&format!("{}_o", f.name), &q);
-                    let pad = 32 - i64::from(f.lsb) - &width;
-                    fields.push((32, lit(0, uint(pad))));
+                    if !is_whole(f) {
+                        let pad = 32 - i64::from(f.lsb) - &width;
+                        fields.push((32, lit(0, uint(pad))));
+                    }
                     (*q).clone()
                 }
             };
@@ -128,7 +133,7 @@ fn any_of(values: Vec<Expr>, ty: Ty) -> Expr {
 /// is there once. The LUT figures were fitted to register maps of two to five fields, those of bits shown to maps of wrappers.
 pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     let stored = |f: &bitlathe_spec::Field| match f.access {
-        Access::ReadOnly => 0,
+        Access::ReadOnly | Access::ReadToClear => 0,
         Access::ReadWrite => 64 - f.max.leading_zeros(),
         Access::WriteOneToClear | Access::Trigger => 1,
     };
@@ -147,9 +152,14 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     Cost::logic(bits * bit + shown * 0.44 + written * field + comparisons * comparison + once, bits)
 }
 
-/// Fields that software writes, in map order.
+/// Whether every word is legal.
+fn is_whole(field: &bitlathe_spec::Field) -> bool {
+    field.min == 0 && field.max == u64::from(u32::MAX)
+}
+
+/// Fields that software writes within bounds, in map order.
 fn bounded(registers: &[Register]) -> impl Iterator<Item = &bitlathe_spec::Field> {
-    registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::ReadWrite)
+    registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::ReadWrite && !is_whole(f))
 }
 
 /// A 32-bit word from fields by lowest bit; one entry at 32 is symbolic padding above a bounded field.

@@ -87,6 +87,7 @@ pub fn access(access: Access) -> &'static str {
     match access {
         Access::ReadWrite => "read, write",
         Access::ReadOnly => "read",
+        Access::ReadToClear => "read to clear",
         Access::WriteOneToClear => "read, write 1 to clear",
         Access::Trigger => "write 1 to start, reads 1 until done",
     }
@@ -98,6 +99,7 @@ pub fn field_value(value: &FieldValue) -> String {
         FieldValue::None => "nothing".into(),
         FieldValue::Extent(extent) => extent.text(),
         FieldValue::Product(extents) => product(extents),
+        FieldValue::Beats(layout) => product(&layout.factors()),
         FieldValue::Element { tensor, index } => format!("{tensor}[{index}]"),
     }
 }

@@ -16,11 +16,11 @@ mod testbench;
 mod timing;
 mod vectors;
 mod waves;
+mod xrt;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use bitlathe_cores::wrap::{self, Wrap};
 use bitlathe_cores::{Core, Cost, PartCost};
 use bitlathe_spec::axi::AxiInterface;
 use bitlathe_spec::{Dir, Family, Interface, LayoutError, Register, SourceFile};
@@ -114,7 +114,7 @@ pub fn print(core: &dyn Core) -> Result<Rtl, GenerateError> {
     let built = design.top_manifest().ports.into_iter().map(|p| (p.name, p.input, p.width));
     hold(core, describe::ports(&interface), built.collect())?;
     if let Some(axi) = axi_interface(core) {
-        design = wrap::axi::design(&design, &interface, &axi).map_err(design_error)?;
+        design = core.wrap().design(design, &interface, &axi).map_err(design_error)?;
         let built = design.top_manifest().ports.into_iter().map(|p| (p.name, p.input, p.width));
         hold(core, describe::axi_ports(&axi), built.collect())?;
     }
@@ -148,24 +148,25 @@ pub fn top(core: &dyn Core) -> String {
 
 /// Predicted resources by part, with what stands around the core.
 pub fn parts(core: &dyn Core, family: Family) -> Vec<PartCost> {
-    let around = axi_interface(core).map(|axi| wrap::axi::cost(&axi, family));
-    core.cost(family).into_iter().chain(around.into_iter().flatten()).collect()
+    core.cost(family).into_iter().chain(around(core, family)).collect()
 }
 
 /// The same of the whole.
 pub fn whole_cost(core: &dyn Core, family: Family) -> Cost {
     let mut whole = core.whole_cost(family);
-    axi_interface(core).iter().flat_map(|axi| wrap::axi::cost(axi, family)).for_each(|part| whole += part.cost);
+    around(core, family).into_iter().for_each(|part| whole += part.cost);
     whole
+}
+
+/// What stands around it.
+fn around(core: &dyn Core, family: Family) -> Vec<PartCost> {
+    axi_interface(core).map_or_else(Vec::new, |axi| core.wrap().cost(&axi, family))
 }
 
 /// The AXI interface of a core that is wrapped in one.
 pub fn axi_interface(core: &dyn Core) -> Option<AxiInterface> {
     let hash = u32::from_str_radix(&config_hash(core)[..8], 16).unwrap_or_default();
-    match core.wrap() {
-        Wrap::None => None,
-        Wrap::Axi => Some(wrap::axi_interface(&core.interface(), hash)),
-    }
+    core.wrap().interface(&core.interface(), hash)
 }
 
 /// As [`generate`], with Verilog that is already printed.
@@ -260,6 +261,11 @@ impl<'a> Subject<'a> {
     /// Its ports.
     fn ports(&self) -> Vec<describe::PortInfo> {
         self.axi.as_ref().map_or_else(|| describe::ports(&self.interface), describe::axi_ports)
+    }
+
+    /// Its Verilog, relative to the folder.
+    fn rtl_files(&self) -> Vec<String> {
+        self.rtl.files.iter().map(|f| format!("rtl/{}", f.path)).collect()
     }
 
     /// Its registers.

@@ -1,8 +1,9 @@
 //! Packages: a wrapped core's folder with what one consumer needs beside it. All of it is made from the AXI interface.
 
 use bitlathe_cores::Core;
+use bitlathe_cores::wrap::Wrap;
 use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, AxiStream, CONTROL};
-use bitlathe_spec::{Access, Carrier, Dir, Field, Register, Role, SourceFile, TensorSpec};
+use bitlathe_spec::{Access, Carrier, Dir, Field, Register, Role, SourceFile, Stream, TensorSpec};
 use bitlathe_templates::Template;
 use bitlathe_templates::package::{
     DESIGN, DesignCore, DesignStream, FieldText, GENERATOR_SCRIPT, GeneratorCore, Header, OutOfContext, PYNQ_CORE,
@@ -12,12 +13,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::vectors::field_mask;
-use super::{GenerateError, Subject, VERSION, describe, file};
+use super::{GenerateError, Subject, VERSION, describe, file, xrt};
 use crate::constraints::{self, Board, Format};
 
 /// Vendor and library of the IP, as of the FuseSoC core.
-const VENDOR: &str = "bitlathe";
-const LIBRARY: &str = "cores";
+pub(super) const VENDOR: &str = "bitlathe";
+pub(super) const LIBRARY: &str = "cores";
 
 /// For whom a package is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,11 +30,13 @@ pub enum Package {
     Vivado,
     /// Python on the board, with what Vivado needs for the bitstream.
     Pynq,
+    /// Cards that XRT drives: a kernel for `v++`, and its host program.
+    Xrt,
 }
 
 impl Package {
     /// Every package, in the order in which `bitlathe list` shows them.
-    pub const ALL: [Self; 3] = [Self::FuseSoc, Self::Vivado, Self::Pynq];
+    pub const ALL: [Self; 4] = [Self::FuseSoc, Self::Vivado, Self::Pynq, Self::Xrt];
 
     /// The name as given to `--for`.
     pub fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Package {
             Self::FuseSoc => "fusesoc",
             Self::Vivado => "vivado",
             Self::Pynq => "pynq",
+            Self::Xrt => "xrt",
         }
     }
 
@@ -50,6 +54,16 @@ impl Package {
             Self::FuseSoc => "C header, SystemRDL, bitlathe as a FuseSoC generator",
             Self::Vivado => "C header, SystemRDL, scripts for a Vivado IP and for place and route alone",
             Self::Pynq => "the same as vivado, the script of a design with DMA engines, and a PYNQ driver",
+            Self::Xrt => "C header, SystemRDL, scripts for a kernel and its link, a host program in C++",
+        }
+    }
+
+    /// The wrapper that it takes, where one alone will do.
+    fn wrapper(self) -> Option<Wrap> {
+        match self {
+            Self::FuseSoc => None,
+            Self::Vivado | Self::Pynq => Some(Wrap::Axi),
+            Self::Xrt => Some(Wrap::Kernel),
         }
     }
 
@@ -61,6 +75,7 @@ impl Package {
             Self::Pynq => {
                 "vivado -mode batch -source design.tcl, then the bitstream and the folder below pynq/ to the board"
             }
+            Self::Xrt => "vivado -mode batch -source package_xo.tcl, then v++ as link.cfg says, and xrt/host.cpp",
         }
     }
 }
@@ -77,10 +92,15 @@ pub struct Refusal {
 /// Refuses a core that a package cannot hold.
 pub fn check(core: &dyn Core, package: Package) -> Result<(), Refusal> {
     let (target, name) = (core.target(), package.name());
+    let wrapper = package.wrapper();
+    let asked = if wrapper == Some(Wrap::Kernel) { "kernel" } else { "axi" };
+    let help = format!("write `wrap = \"{asked}\"` at the head of the config, or add --set wrap={asked}");
     if core.wrap().is_none() {
         let reason = format!("`{}` is a bare core; a package needs its AXI interfaces", core.name());
-        let help = "write `wrap = \"axi\"` at the head of the config, or add --set wrap=axi".into();
         return Err(Refusal { reason, help });
+    }
+    if wrapper.is_some_and(|w| w != core.wrap()) {
+        return Err(Refusal { reason: format!("`{}` is not wrapped for `{name}`", core.name()), help });
     }
     let other = |reason: &str, takes: &dyn Fn(&Board) -> bool| {
         let targets = constraints::boards().iter().filter(|b| takes(b)).filter_map(|b| b.target.clone());
@@ -93,6 +113,9 @@ pub fn check(core: &dyn Core, package: Package) -> Result<(), Refusal> {
         _ if !board.is_some_and(is_of_vivado) => Err(other("is on no board that Vivado knows", &is_of_vivado)),
         Package::Pynq if !board.is_some_and(Board::has_processor) => {
             Err(other(&format!("has no processor that `{name}` could run on"), &Board::has_processor))
+        }
+        Package::Xrt if !board.is_some_and(Board::has_xrt) => {
+            Err(other("is on no card that XRT knows", &Board::has_xrt))
         }
         _ => Ok(()),
     }
@@ -115,6 +138,7 @@ pub(super) fn files(subject: &Subject, package: Package) -> Result<Vec<SourceFil
             files.extend(design(subject, axi)?);
             files.extend(driver(subject, axi)?);
         }
+        Package::Xrt => files.extend(xrt::files(subject, axi)?),
     }
     Ok(files)
 }
@@ -131,7 +155,7 @@ fn software(
     Ok(vec![file(format!("registers/{top}.h"), header.render()?), file(format!("registers/{top}.rdl"), rdl.render()?)])
 }
 
-fn title(subject: &Subject) -> String {
+pub(super) fn title(subject: &Subject) -> String {
     subject.core.about().title.replace('\n', " ")
 }
 
@@ -152,12 +176,13 @@ fn field_text(field: &Field) -> FieldText {
     let sort = match field.access {
         Access::ReadOnly if field.min == field.max => Sort::Constant,
         Access::ReadOnly => Sort::Read,
+        Access::ReadToClear => Sort::Cleared,
         Access::ReadWrite => Sort::Written,
         Access::WriteOneToClear => Sort::Sticky,
         Access::Trigger => Sort::Trigger,
     };
     let (access, write) = match sort {
-        Sort::Constant | Sort::Read => ("read-only", "modify"),
+        Sort::Constant | Sort::Read | Sort::Cleared => ("read-only", "modify"),
         Sort::Written => ("read-write", "modify"),
         Sort::Sticky => ("read-write", "oneToClear"),
         Sort::Trigger => ("read-write", "oneToSet"),
@@ -188,12 +213,12 @@ fn rdl_name(name: &str) -> String {
 }
 
 /// Text within quotation marks of SystemRDL.
-fn rdl_text(text: &str) -> String {
+pub(super) fn rdl_text(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// Text as one word of Tcl, in a list as in a command.
-fn tcl_word(text: &str) -> String {
+pub(super) fn tcl_word(text: &str) -> String {
     let mut word = String::from("\"");
     for c in text.chars() {
         if "\\\"{}[]$".contains(c) {
@@ -204,19 +229,9 @@ fn tcl_word(text: &str) -> String {
     word + "\""
 }
 
-/// The scripts that need Vivado, with the clock that they constrain.
+/// The scripts that make an IP.
 fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> Result<Vec<SourceFile>, GenerateError> {
     let (banner, top) = (subject.banner.as_slice(), axi.top.as_str());
-    let target = subject.core.target();
-    let board = board_of(subject)?;
-    let mhz = board.clock.mhz;
-    let xdc = format!("constraints/{top}.xdc");
-    let rtl: Vec<String> = subject.rtl.files.iter().map(|f| format!("rtl/{}", f.path)).collect();
-    let ports: Vec<(String, u64)> = axi.ports().into_iter().map(|p| (p.name, p.width)).collect();
-    let about = format!("{mhz} MHz: {}. For the core alone; in a design its clock comes from outside.", board.about);
-    let constraint =
-        constraints::clock(banner, &ports, "aclk", mhz, &about).map_err(|e| subject.contradiction(e.to_string()))?;
-    let buses: Vec<String> = axi.streams.iter().map(|s| s.name.clone()).chain([CONTROL.into()]).collect();
     let package_ip = PackageIp {
         banner,
         top,
@@ -224,20 +239,35 @@ fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> 
         vendor: VENDOR,
         library: LIBRARY,
         version: &ip_version(),
-        part: target.part,
-        rtl: &rtl,
-        xdc: &xdc,
-        buses: &buses,
+        part: subject.core.target().part,
+        rtl: &subject.rtl_files(),
+        xdc: &format!("constraints/{top}.xdc"),
+        buses: &axi.buses().map(str::to_owned).collect::<Vec<_>>(),
         control: CONTROL,
         range: 1 << ADDRESS_BITS,
+        clock: axi.clock,
+        reset: axi.reset,
         registers,
     };
-    let alone = OutOfContext { banner, top, part: target.part, mhz: mhz.to_string(), rtl: &rtl, xdc: &xdc };
-    Ok(vec![
-        file(xdc.clone(), constraint),
-        file("package_ip.tcl".into(), package_ip.render()?),
-        file("out_of_context.tcl".into(), alone.render()?),
-    ])
+    let mut files = out_of_context(subject, axi)?;
+    files.push(file("package_ip.tcl".into(), package_ip.render()?));
+    Ok(files)
+}
+
+/// The clock of the board's, and the script that places and routes the top alone under it.
+pub(super) fn out_of_context(subject: &Subject, axi: &AxiInterface) -> Result<Vec<SourceFile>, GenerateError> {
+    let (banner, top, target) = (subject.banner.as_slice(), axi.top.as_str(), subject.core.target());
+    let board = board_of(subject)?;
+    let mhz = board.clock.mhz;
+    let xdc = format!("constraints/{top}.xdc");
+    let ports: Vec<(String, u64)> = axi.ports().into_iter().map(|p| (p.name, p.width)).collect();
+    let about = format!("{mhz} MHz: {}. For the core alone; in a design its clock comes from outside.", board.about);
+    let constraint =
+        constraints::clock(banner, &ports, axi.clock, mhz, &about).map_err(|e| subject.contradiction(e.to_string()))?;
+    let rtl = subject.rtl_files();
+    let (mhz, clock) = (mhz.to_string(), axi.clock);
+    let alone = OutOfContext { banner, top, part: target.part, mhz, rtl: &rtl, xdc: &xdc, clock };
+    Ok(vec![file(xdc.clone(), constraint), file("out_of_context.tcl".into(), alone.render()?)])
 }
 
 /// The board that says which clock there is.
@@ -247,7 +277,7 @@ fn board_of(subject: &Subject) -> Result<&'static Board, GenerateError> {
 }
 
 /// Vivado takes two numbers.
-fn ip_version() -> String {
+pub(super) fn ip_version() -> String {
     VERSION.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 
@@ -304,8 +334,13 @@ fn capitalised(word: &str) -> String {
 }
 
 fn with_banner(subject: &Subject, python: &str) -> String {
-    let banner: String = subject.banner.iter().map(|l| format!("# {l}\n")).collect();
-    banner + python
+    with_comment(subject, "#", python)
+}
+
+/// A text below the lines of the banner.
+pub(super) fn with_comment(subject: &Subject, comment: &str, text: &str) -> String {
+    let banner: String = subject.banner.iter().map(|l| format!("{comment} {l}\n")).collect();
+    banner + text
 }
 
 /// What the driver knows of the core: as in `<name>.json`, with element types of numpy and with the codes of weights as tables.
@@ -328,24 +363,39 @@ fn interface(subject: &Subject, axi: &AxiInterface) -> Value {
     })
 }
 
-/// Per code: the range of an element, the lane of each group (element 0 counts fastest), the group of each lane. A lane that
-/// stands for nothing has elements outside the range.
+/// A code of weights as tables.
+pub(super) struct Code {
+    /// The range of an element.
+    range: (i64, i64),
+    /// The lane of each group; element 0 counts fastest.
+    pub encode: Vec<u64>,
+    /// The group of each lane; one that stands for nothing has elements outside the range.
+    decode: Vec<Vec<i64>>,
+}
+
+/// The code of an input's lanes, where they have one.
+pub(super) fn codes_of(subject: &Subject, stream: &Stream) -> Option<Code> {
+    let coded = stream.dir == Dir::In && stream.layout.code != "plain";
+    let carried = |t: &&TensorSpec| t.carrier == Carrier::Stream(stream.name.clone());
+    let (low, high) = subject.interface.tensors.iter().find(carried).filter(|_| coded)?.range;
+    let (code, group, span) = (stream.layout.code.as_str(), stream.layout.group as u32, (high - low + 1).max(1));
+    let values = |n: i64| (0..group).map(|i| low + n / span.pow(i) % span).collect::<Vec<i64>>();
+    let nothing = || vec![low - 1; group as usize];
+    let lanes = 0..1u64 << stream.layout.lane_bits;
+    Some(Code {
+        range: (low, high),
+        encode: (0..span.pow(group)).map(|n| subject.core.encode(code, &values(n))).collect(),
+        decode: lanes.map(|lane| subject.core.decode(code, lane).unwrap_or_else(nothing)).collect(),
+    })
+}
+
+/// Every code by its name.
 fn codes(subject: &Subject) -> Value {
-    let coded = subject.interface.streams.iter().filter(|s| s.dir == Dir::In && s.layout.code != "plain");
-    let mut codes = Map::new();
-    for stream in coded {
-        let carried = |t: &&TensorSpec| t.carrier == Carrier::Stream(stream.name.clone());
-        let Some((low, high)) = subject.interface.tensors.iter().find(carried).map(|t| t.range) else { continue };
-        let (code, group, span) = (stream.layout.code.as_str(), stream.layout.group as u32, (high - low + 1).max(1));
-        let values = |n: i64| (0..group).map(|i| low + n / span.pow(i) % span).collect::<Vec<i64>>();
-        let encode: Vec<u64> = (0..span.pow(group)).map(|n| subject.core.encode(code, &values(n))).collect();
-        let nothing = || vec![low - 1; group as usize];
-        let decode: Vec<Vec<i64>> = (0..1u64 << stream.layout.lane_bits)
-            .map(|lane| subject.core.decode(code, lane).unwrap_or_else(nothing))
-            .collect();
-        codes.insert(code.into(), json!({"range": [low, high], "encode": encode, "decode": decode}));
-    }
-    codes.into()
+    let streams = subject.interface.streams.iter().filter_map(|s| Some((s, codes_of(subject, s)?)));
+    let entry = |(s, code): (&Stream, Code)| {
+        (s.layout.code.clone(), json!({"range": code.range, "encode": code.encode, "decode": code.decode}))
+    };
+    streams.map(entry).collect::<Map<String, Value>>().into()
 }
 
 /// The program as a generator of FuseSoC.

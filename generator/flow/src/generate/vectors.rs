@@ -180,6 +180,7 @@ fn write(register: &Register, job: &Job) -> Result<Write, Option<GenerateError>>
         let value = match &field.value {
             FieldValue::None => field.reset,
             FieldValue::Extent(extent) => extent.value(&job.dims).map_err(|e| Some(e.into()))?,
+            FieldValue::Beats(layout) => layout.beats(&job.dims).map_err(|e| Some(e.into()))?,
             FieldValue::Product(extents) => {
                 let beats: Result<u64, _> = extents.iter().map(|e| e.value(&job.dims)).product();
                 beats.map_err(|e| Some(e.into()))?

@@ -372,6 +372,7 @@ fn field_value(interface: &Interface, field: &Field, job: &Job) -> Result<u64, S
     match &field.value {
         FieldValue::None => Ok(field.reset),
         FieldValue::Extent(extent) => Ok(extent.value(&job.dims)?),
+        FieldValue::Beats(layout) => Ok(layout.beats(&job.dims)?),
         FieldValue::Product(extents) => Ok(extents.iter().map(|e| e.value(&job.dims)).product::<Result<u64, _>>()?),
         FieldValue::Element { tensor, index } => {
             let given = job.tensors.get(tensor).and_then(|t| t.data.get(*index)).copied();

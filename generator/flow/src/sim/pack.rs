@@ -1,6 +1,6 @@
 //! Tensors to packed beats and back, as a stream's layout says. Used by co-simulation and by `bitlathe pack --stream`.
 
-use bitlathe_spec::{DType, Dims, Layout, LoopVar, Slot, Stream, Tensor};
+use bitlathe_spec::{DType, Dims, Layout, Slot, Stream, Tensor};
 
 use super::SimError;
 
@@ -18,13 +18,6 @@ pub(super) struct Beats {
     pub period: u64,
 }
 
-/// Splits the outermost loops that no axis names, which only repeat, from the pass that they repeat.
-fn one_pass(layout: &Layout) -> Layout {
-    let moves = |l: &LoopVar| layout.axes.iter().any(|a| a.terms.iter().any(|(n, _)| *n == l.name));
-    let repeats = layout.loops.iter().take_while(|l| !moves(l)).count();
-    Layout { loops: layout.loops[repeats..].to_vec(), ..layout.clone() }
-}
-
 /// Words of one beat.
 pub(super) fn stride(layout: &Layout) -> usize {
     layout.beat_bits().div_ceil(32) as usize
@@ -32,7 +25,7 @@ pub(super) fn stride(layout: &Layout) -> usize {
 
 /// Packs one pass of a tensor.
 pub(super) fn pack(stream: &Stream, dims: &Dims, tensor: &Tensor, encode: &Encode) -> Result<Beats, SimError> {
-    let layout = one_pass(&stream.layout);
+    let layout = stream.layout.one_pass();
     let (stride, period) = (stride(&layout), layout.beats(dims)?);
     let mut words = vec![0u32; stride * period as usize];
     let mut group = vec![0i64; layout.group as usize];
@@ -161,7 +154,7 @@ fn get(words: &[u32], at: u64, bits: u32, signed: bool) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use bitlathe_spec::{Axis, Dir, Extent, LaneVar};
+    use bitlathe_spec::{Axis, Dir, Extent, LaneVar, LoopVar};
     use proptest::prelude::*;
 
     use super::*;

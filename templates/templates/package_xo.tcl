@@ -1,0 +1,54 @@
+{%- for line in banner %}
+# {{ line }}
+{%- endfor %}
+#
+# Makes the kernel `{{ top }}` for v++, {{ top }}.xo beside this script:
+#   vivado -mode batch -source package_xo.tcl
+# Not run in Vivado. Run against stand-ins for the commands that it uses; its Verilog is linted, and synthesized with Yosys.
+
+{% include "ip_project.tcl" %}
+
+set_property sdx_kernel true $core
+set_property sdx_kernel_type rtl $core
+set_property ipi_drc {ignore_freq_hz true} $core
+set_property vitis_drc {ctrl_protocol ap_ctrl_hs} $core
+
+# The control block under the names that XRT looks for, then the arguments in their order: name, offset, bits, the master that a
+# pointer is for, description.
+set registers {
+  { CTRL 0x000 32 {} "Start and end of jobs." }
+  { GIER 0x004 32 {} "Interrupts at all." }
+  { IP_IER 0x008 32 {} "Which interrupts." }
+  { IP_ISR 0x00c 32 {} "Interrupts that wait." }
+{%- for a in arguments %}
+  { {{ a.name }} {{ a.offset }} {{ a.bits }} {{ '{' }}{{ a.bus }}{{ '}' }} {{ a.tcl }} }
+{%- endfor %}
+}
+# What Vivado infers is a map without registers.
+foreach map [ipx::get_memory_maps * -of_objects $core] {
+  ipx::remove_memory_map [get_property NAME $map] $core
+}
+set map [ipx::add_memory_map {{ control }} $core]
+set block [ipx::add_address_block reg0 $map]
+set_property range {{ range }} $block
+set_property width 32 $block
+set_property usage register $block
+foreach entry $registers {
+  lassign $entry name offset bits bus description
+  set register [ipx::add_register $name $block]
+  set_property address_offset $offset $register
+  set_property size $bits $register
+  set_property description $description $register
+  if {$bus ne {}} {
+    set_property value $bus [ipx::add_register_parameter ASSOCIATED_BUSIF $register]
+  }
+}
+set_property slave_memory_map_ref {{ control }} [found "interface {{ control }}" [ipx::get_bus_interfaces {{ control }} -of_objects $core]]
+
+ipx::create_xgui_files $core
+ipx::update_checksums $core
+ipx::check_integrity $core
+ipx::save_core $core
+close_project
+package_xo -force -xo_path [file join $here {{ top }}.xo] -kernel_name {{ top }} -ip_directory [file join $here ip] -ctrl_protocol ap_ctrl_hs
+puts "packaged: [file join $here {{ top }}.xo]"
