@@ -36,7 +36,8 @@ fn foreign_memories_run_jobs_in_icarus() {
 
 #[test]
 fn foreign_memories_run_jobs_in_verilator() {
-    assert_eq!(complaint(wide().as_ref(), "kernel", "verilator"), None);
+    let core = catalogue("kernel").into_iter().find(|core| core.kind() == "softmax").expect("in the catalogue");
+    assert_eq!(complaint(core.as_ref(), "kernel", "verilator"), None);
 }
 
 /// Beats of several words, in and out.
@@ -141,7 +142,7 @@ fn masters_keep_the_rules_of_axi_whatever_core_and_memory_do() {
 fn broken_masters_are_refuted() {
     let faults = [
         (false, "burst_walk.v", "fits ? left_q[BURST_W:0] : room", "room"),
-        (false, "read_master.v", "room & known", "known"),
+        (false, "read_master.v", "rlast_i & is_final", "rlast_i"),
         (false, "read_master.v", "(~arvalid_q | arready_i)", "1'b1"),
         (true, "write_master.v", "whole & ~pending_q", "~pending_q"),
         (true, "write_master.v", "beat_q == longest", "beat_q != longest"),

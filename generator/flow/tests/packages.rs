@@ -48,9 +48,13 @@ fn telling() -> Vec<Box<dyn Core>> {
     catalogue().into_iter().chain(more).collect()
 }
 
-/// The cores of the catalogue as kernels for U280.
+/// The cores of the catalogue as kernels for U280, and that of `fpga/u280`.
 fn kernels() -> Vec<Box<dyn Core>> {
-    kinds().iter().map(|k| kernel(*k, catalogue_config(*k)).expect("legal")).collect()
+    let text = fs::read_to_string(repository().join("fpga/u280/core.toml")).expect("core.toml");
+    let config: Value = toml::from_str(&text).expect("TOML");
+    let own = kinds().iter().filter(|k| config["kind"] == k.name()).map(|k| (*k, config.clone()));
+    let configs = kinds().iter().map(|k| (*k, catalogue_config(*k))).chain(own);
+    configs.map(|(kind, config)| kernel(kind, config).expect("legal")).collect()
 }
 
 fn kernel(kind: &dyn Kind, mut config: Value) -> Option<Box<dyn Core>> {
