@@ -59,6 +59,11 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     m.output(&format!("{}_o", f.name), &pulse);
                     (*q).clone()
                 }
+                // What this core leaves no choice of.
+                Access::ReadWrite if f.max == 0 => {
+                    refusals.push(&hit & wdata.any());
+                    lit(0, uint(f.width))
+                }
                 Access::ReadWrite => {
                     let max = maxima.next().unwrap_or_default();
                     // The width follows the largest value, so that a wider core is the same text.
@@ -92,8 +97,14 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
 }
 
 /// The register file of a top with its bus ports: each field that software writes by name. `maxima` are parameters of the
-/// register file (`<FIELD>_MAX`) that follow those of the top.
-pub fn connect(m: &Module, ck: &Clock, interface: &Interface, maxima: &[(&str, &Dim)]) -> Vec<(String, Expr)> {
+/// register file (`<FIELD>_MAX`) that follow those of the top; `errors` set the sticky bits of their names.
+pub fn connect(
+    m: &Module,
+    ck: &Clock,
+    interface: &Interface,
+    maxima: &[(&str, &Dim)],
+    errors: &[(&str, &Expr)],
+) -> Vec<(String, Expr)> {
     let bits = interface.address_bits();
     m.comment("Registers");
     let unit = register_file("register_file", bits, &interface.registers);
@@ -105,6 +116,9 @@ pub fn connect(m: &Module, ck: &Clock, interface: &Interface, maxima: &[(&str, &
     i = i.input("wdata_i", &wdata).output("rdata_o", &rdata);
     for (name, value) in maxima {
         i = i.param(name, *value);
+    }
+    for (name, set) in errors {
+        i = i.input(&format!("{name}_set_i"), set);
     }
     let mut fields = vec![];
     for f in interface.registers.iter().flat_map(|r| &r.fields) {
@@ -147,9 +161,9 @@ pub fn register_file_cost(family: Family, registers: &[Register]) -> Cost {
     Cost::logic(bits * bit + shown * 0.44 + written * field + comparisons * comparison + once, bits)
 }
 
-/// Fields that software writes, in map order.
+/// Fields that software writes, in map order, but those that can only be 0.
 fn bounded(registers: &[Register]) -> impl Iterator<Item = &bitlathe_spec::Field> {
-    registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::ReadWrite)
+    registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::ReadWrite && f.max > 0)
 }
 
 /// A 32-bit word from fields by lowest bit; one entry at 32 is symbolic padding above a bounded field.
