@@ -5,9 +5,11 @@ use std::rc::Rc;
 use bitlathe_hdl::{Module, RamStyle, Unit, bit, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
+use super::drop;
 use super::hardware::{DROP_BITS, GUARD_BITS, Hardware};
 use crate::Cost;
 use crate::parts::memory::{block_memory, lut_memory};
+use crate::parts::multiply_add::widened;
 
 /// Cycles from a sum of products until the column may be read.
 pub const LATENCY: i64 = 2;
@@ -23,7 +25,7 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
          The address comes two cycles before the product; drop_i is taken with load_i, at the address of a tile's first column. A second port\n\
          reads for the output: word_o follows read_at_i by a cycle in which read_i is set.",
     );
-    let w = m.param("O_W", hw.weighted_bits, 16..=64, "bits of O");
+    let w = m.param("O_W", hw.weighted_bits, 16..=drop::MOST - 1, "bits of O");
     let sw = m.param("SUM_W", hw.product_bits(), 16..=48, "bits of a sum of products");
     let aw = m.param("A_W", hw.address_bits(), 1..=20, "bits of an address");
     m.guard(w.ge(&sw + GUARD_BITS), "a tile's sum fits");
@@ -36,17 +38,18 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let style = if block { RamStyle::Block } else { RamStyle::Distributed };
     let words = m.memory("words", &w, aw.pow2(), style, "");
     let before = words.read_registered(&ck, "before_q", &lit(1, bit()), &at);
-    let held = ck.reg("drop_q", uint(DROP_BITS));
-    held.next_when(&load, &drop);
+    let steps = ck.reg("steps_q", uint(drop::STEP_BITS));
+    m.allow(&steps, "UNUSEDSIGNAL", "narrow numbers have no shift by 48");
+    steps.next_when(&load, &drop::decoded(&m, &drop));
     let first = ck.delay("first", &first, 1);
     // With the bit below it, which is its half.
     let halves = m.wire("halves", &concat(&[&before, &lit(0, bit())]).as_signed());
-    let moved = m.wire("moved", &halves.shr(&held));
-    let kept = ck.reg("kept_q", uint(&w + 1));
-    kept.next(first.select(0, moved.as_unsigned()));
+    let kept = ck.reg("kept_q", sint(&w + 1));
+    kept.next(first.select(0, drop::coarse(&m, &halves, &steps).as_signed()));
+    let fine = ck.delay("fine", &steps.slice(0, drop::FINE_BITS), 1);
     // A one beside the half rounds.
     let scaled = m.wire("scaled", &concat(&[&product, &lit(1, uint(GUARD_BITS + 1))]).as_signed());
-    let total = m.wire("total", &kept.wrapping_add(crate::parts::multiply_add::widened(&m, "scaled", &scaled, &w + 1)));
+    let total = drop::sum(&m, &kept, &fine, &widened(&m, "scaled", &scaled, &w + 1));
     m.allow(&total, "UNUSEDSIGNAL", "the half is cut");
     let word = ck.delay("word", &total.slice(1, &w), 1);
     let (valid, at) = (ck.delay("valid", &valid, 3), ck.delay("at", &at, 3));

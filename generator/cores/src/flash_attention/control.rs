@@ -14,7 +14,7 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Reg, Unit, Wire, bit, clog2, concat
 use bitlathe_spec::Family;
 
 use super::array::cell;
-use super::array::select::PICK_BITS;
+use super::array::select::{PICK_BITS, STEP_BITS};
 use super::hardware::Hardware;
 use super::wave::Wave;
 use crate::Cost;
@@ -434,14 +434,14 @@ impl Control<'_> {
         let active = ck.reg(&format!("{name}_active_q"), bit()).reset_to(0);
         active.next(begins | (&*active & !&m.wire(&format!("{name}_last"), &number.all())));
         let mut parts = vec![];
-        for (step, at) in (0..PICK_BITS).step_by(2).enumerate() {
-            let bits = (low - at).clamp(0, 2);
+        for (step, at) in (0..PICK_BITS).step_by(STEP_BITS as usize).enumerate() {
+            let bits = (low - at).clamp(0, STEP_BITS);
             if bits == 0 {
-                parts.push(lit(0, uint(2)));
+                parts.push(lit(0, uint(STEP_BITS)));
                 continue;
             }
             let own = number.slice(at, bits);
-            let own = if bits == 1 { concat(&[&lit(0, bit()), &own]) } else { own };
+            let own = if bits < STEP_BITS { concat(&[&lit(0, uint(STEP_BITS - bits)), &own]) } else { own };
             let name = format!("{name}_step_{step}");
             parts.push(ck.delay(&name, &m.wire(&name, &own), step as u32));
         }

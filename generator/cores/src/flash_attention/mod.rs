@@ -3,17 +3,18 @@
 //! q, k, v [heads, length, d] → scores in the cells → logits, maximum, probabilities → O in the cells → o.
 
 mod about;
-mod accumulate;
+pub mod accumulate;
 pub mod array;
 mod config;
-mod control;
+pub mod control;
 mod cost;
+mod drop;
 mod hardware;
 mod interface;
-mod logit;
+pub mod logit;
 mod options;
 mod output;
-mod probability;
+pub mod probability;
 mod row;
 mod rtl;
 mod schedule;

@@ -135,7 +135,8 @@ impl Row<'_> {
         m.generate_for("g_score", &self.n, |i| scores.drive_lane(i, &sw, &sums.slice(i * cw, &sw)));
         m.allow(sums, "UNUSEDSIGNAL", "scores and products are narrower than the sum of a cell");
         let score = m.wire_later("score", uint(&sw));
-        m.instance("u_select", &select::select_tree(hw.n, hw.score_bits))
+        m.instance("u_select", &select::select_tree(hw.n, hw.score_bits, hw.implementation))
+            .param("IMPL", &self.imp)
             .param("TERMS", &self.n)
             .param("WIDTH", &sw)
             .clock(&self.ck)

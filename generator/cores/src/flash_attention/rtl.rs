@@ -281,6 +281,7 @@ impl<'a> Top<'a> {
             .param("TILE_W", hw.tile_bits())
             .param("L_W", hw.sum_bits)
             .param("A_W", hw.sum_address_bits())
+            .param("IMPL", &self.imp)
             .clock(&self.ck);
         for (name, value) in ["valid_i", "first_i", "at_i", "pick_i"].into_iter().zip(&c.settle) {
             i = i.input(name, value);
