@@ -8,6 +8,7 @@ use bitlathe_spec::Family;
 use super::drop;
 use super::hardware::{DROP_BITS, GUARD_BITS, Hardware};
 use crate::Cost;
+use crate::parts::delay_line::delay_cost;
 use crate::parts::memory::{block_memory, lut_memory};
 use crate::parts::multiply_add::widened;
 
@@ -58,16 +59,11 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     m.finish()
 }
 
-/// LUTs of a shift by up to 63 places: three steps of four to one.
-pub fn shift_lut(width: i64) -> f64 {
-    3.0 * (width + 1) as f64
-}
-
-/// Cost: the memory for two readers, the shifter, the adder.
+/// Cost: the memory for two readers, the shift and the addition, the address on its way.
 pub fn cost(hw: &Hardware, family: Family) -> Cost {
     let (w, a) = (hw.weighted_bits, hw.address_bits());
-    let logic = shift_lut(w) + (w + 1) as f64 + 2.0;
-    let mut cost = Cost::logic(logic, (2 * w + 1 + 3 * a + DROP_BITS + 4) as f64);
+    let mut cost = Cost::logic(drop::lut(w, family), (2 * w + 1 + drop::STEP_BITS + drop::FINE_BITS + 1) as f64);
+    cost += delay_cost(family, a + 1, 3, false);
     if 1 << a >= BLOCK_FROM {
         let one = block_memory(family, w, 1 << a, false);
         cost += one * 2.0;

@@ -485,7 +485,8 @@ struct Walk {
 pub fn cost(hw: &Hardware, _: Family) -> Cost {
     let counters = clog2(hw.l_max + 1) + clog2(hw.l_max * hw.heads_max + 1) + clog2(hw.heads_max + 1);
     let places = 2 * hw.place_bits() + 2 * hw.address_bits() + 4 * hw.slot_bits();
-    let histories = hw.probability_latency() + hw.n + hw.logit_latency() + hw.probability_latency();
+    let masks = if hw.causal { 6 * hw.reach_bits() } else { hw.logit_latency() + hw.probability_latency() };
+    let histories = hw.probability_latency() + hw.n + masks;
     let out = (hw.address_bits() + 3) * hw.row_latency() + 2 * hw.block_latency();
     let logic = 3 * counters + 3 * places + 60;
     Cost::logic(logic as f64, (counters + places + histories + out + 40) as f64)

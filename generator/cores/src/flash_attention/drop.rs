@@ -2,8 +2,11 @@
 //! the addition, which has room for that (three values, two bits that choose, the addend).
 
 use bitlathe_hdl::{Expr, Module, lit, uint};
+use bitlathe_spec::Family;
 
 use super::hardware::DROP_BITS;
+use crate::parts::carry::{adder_lut, implementation};
+use crate::parts::memory::select_lut;
 use crate::parts::multiply_add::widened;
 
 /// Places of the three choices: 12·a + 3·b + c with a = 0..4, b = 0..3, c = 0..2.
@@ -72,4 +75,13 @@ pub fn sum(m: &Module, kept: &Expr, fine: &Expr, more: &Expr) -> Expr {
     let x = fine.bit(1).select(moved(2), fine.bit(0).select(moved(1), moved(0)));
     // The addend comes first: it goes onto the carry chain past the table.
     m.wire("total", &more.wrapping_add(&x))
+}
+
+/// LUTs of a total of `width` bits: the table of the steps, two choices, the addition with the third, on families whose tables have no room
+/// for that beside it.
+pub fn lut(width: i64, family: Family) -> f64 {
+    let bits = width + 1;
+    let sum = if implementation(family) != 0 { 0.0 } else { bits as f64 * select_lut(family, 3) };
+    let far = if bits > NEAR { bits - 3 * COARSE } else { 0 };
+    (STEP_BITS + far) as f64 + 2.0 * bits as f64 * select_lut(family, 4) + sum + adder_lut(family, bits)
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use bitlathe_hdl::{Module, RamStyle, Unit, bit, concat, lit, uint};
 use bitlathe_spec::Family;
 
-use super::accumulate::shift_lut;
 use super::array::select::{self, PICK_BITS};
 use super::drop;
 use super::hardware::{DROP_BITS, GUARD_BITS, Hardware};
@@ -79,6 +78,6 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     let mut cost = select::cost(hw.n, hw.tile_bits() + DROP_BITS, family);
     cost += lut_memory(family, 2, w, 1 << hw.sum_address_bits());
     cost += delay_cost(family, hw.sum_address_bits() + 2, select::latency(hw.n), true);
-    cost += Cost::logic(shift_lut(w) + (w + 1) as f64, (w + hw.tile_bits() + hw.sum_address_bits() + 2) as f64);
+    cost += Cost::logic(drop::lut(w, family), (w + hw.tile_bits() + hw.sum_address_bits() + 2) as f64);
     cost
 }
