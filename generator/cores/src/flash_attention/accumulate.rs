@@ -41,7 +41,7 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let before = words.read_registered(&ck, "before_q", &lit(1, bit()), &at);
     let steps = ck.reg("steps_q", uint(drop::STEP_BITS));
     m.allow(&steps, "UNUSEDSIGNAL", "narrow numbers have no shift by 48");
-    steps.next_when(&load, &drop::decoded(&m, &drop));
+    steps.next_when(&load, drop::decoded(&m, &drop));
     let first = ck.delay("first", &first, 1);
     // With the bit below it, which is its half.
     let halves = m.wire("halves", &concat(&[&before, &lit(0, bit())]).as_signed());

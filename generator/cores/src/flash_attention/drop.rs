@@ -27,7 +27,7 @@ pub fn decoded(m: &Module, drop: &Expr) -> Expr {
         let drop = drop.min(MOST);
         let (a, rest) = (drop / COARSE, drop % COARSE);
         let (a, rest) = if a > 4 { (4, drop - 4 * COARSE) } else { (a, rest) };
-        (rest % MIDDLE | rest / MIDDLE << 2 | a.min(3) << 4 | i64::from(a == 4) << 6) as u64
+        (rest % MIDDLE + ((rest / MIDDLE) << 2) + (a.min(3) << 4) + (i64::from(a == 4) << 6)) as u64
     };
     m.rom("steps", drop, STEP_BITS, &(0..1 << DROP_BITS).map(word).collect::<Vec<_>>())
 }
@@ -58,7 +58,7 @@ pub fn coarse(m: &Module, halves: &Expr, steps: &Expr) -> Expr {
         || {
             let fifth = m.wire("by_48", &x.shr(&lit(4 * COARSE, uint(DROP_BITS))));
             m.allow(&fifth, "UNUSEDSIGNAL", "above the low bits it is the sign");
-            near.drive_part(0, &low, &far.select(fifth.slice(0, &low), &first.slice(0, &low)));
+            near.drive_part(0, &low, &far.select(fifth.slice(0, &low), first.slice(0, &low)));
             near.drive_part(&low, &wide - &low, &first.slice(&low, &wide - &low));
         },
         || near.drive(first.as_unsigned()),
