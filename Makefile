@@ -45,7 +45,7 @@ bench: setup
 	$(BITLATHE) synth examples/ternary-sherry.toml --flow xcup
 	$(BITLATHE) check examples/ternary-kv260.toml
 	$(BITLATHE) synth examples/ternary-ecp5.toml --flow ecp5
-	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1 softmax-int8 softmax-base2 linmax-16; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
+	for core in stochastic-64 requant-16 absmax-bitnet mx-e2m1 softmax-int8 softmax-base2 linmax-16 attention-16x16 attention-int8; do $(BITLATHE) synth examples/$$core.toml --flow xcup; done
 	$(BITLATHE) synth examples/softmax-int8.toml --flow xcup --set method.table=logic
 	for kernel in shared-pair shared-3a shift-add booth multiply dsp dsp-packed; do \
 	  $(BITLATHE) synth examples/mixpe-16x16.toml --flow xcup --set array.kernel=$$kernel || exit 1; done

@@ -239,6 +239,8 @@ pub struct XrtKernel<'a> {
     pub tensors: Vec<HostTensor>,
     /// Sizes with a tensor and its axis that fix each.
     pub fixes: Vec<(String, String, usize)>,
+    /// Sizes that are a tensor's value: the size, the tensor, its default.
+    pub values: Vec<(String, String, i64)>,
     /// Streams in the order of the arguments.
     pub streams: Vec<XrtStream>,
     /// Registers that are arguments, with their values in C++.

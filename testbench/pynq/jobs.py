@@ -73,7 +73,7 @@ def driver():
     classes = [c for c in vars(module).values() if isinstance(c, type) and "bindto" in vars(c)]
     assert len(classes) == 1 and classes[0].bindto[0].split(":")[2] == CORE["top"]
     core = classes[0]({})
-    last = {s["stream"] for s in CORE["axi_streams"] if s["dir"] == "out" or s["last"] == "core"}
+    last = {s["stream"] for s in CORE["axi_streams"] if s["dir"] == "out" or s["bus"]["stream"] == "core"}
     for s in CORE["axi_streams"]:
         smallest = math.lcm(-(-s["beat_bits"] // 8), 128) + 5
         core.connect(**{s["stream"]: pynq.Channel(s["stream"], 1 << 26 if s["stream"] in last else smallest, 128)})
@@ -94,7 +94,7 @@ def run(index):
     assert device.writes == [(clear, 1)] + [(w["offset"], w["value"]) for w in device.job["writes"]], device.writes
     for stream, transfers in device.sent.items():
         assert b"".join(transfers) == device.vector(stream, stream), f"{stream}: other beats"
-        ends = next(s["last"] for s in CORE["axi_streams"] if s["stream"] == stream)
+        ends = next(s["bus"]["stream"] for s in CORE["axi_streams"] if s["stream"] == stream)
         assert len(transfers) == 1 or ends == "ignored", f"{stream}: tlast within a job"
     expected = tensors(device.job, "out")
     assert outputs.keys() == expected.keys()

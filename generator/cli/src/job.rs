@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use bitlathe_cores::Core;
 use bitlathe_flow::npy;
-use bitlathe_spec::{DType, DimSpec, Dims, Interface, Job, Role, Tensor, TensorError, TensorSpec};
+use bitlathe_spec::{Carrier, DType, DimSpec, Dims, Interface, Job, Role, Tensor, TensorError, TensorSpec};
 
 use crate::nearest::suggest;
 use crate::outputs::Outputs;
@@ -41,6 +41,7 @@ pub fn assemble(core: &dyn Core, given: &[Assignment]) -> Result<Job, Vec<Findin
     let mut findings = Vec::new();
     let tensors = read(&interface, &inputs, given, &mut findings);
     let mut job = bind(tensors, &mut findings);
+    choose(&inputs, &mut job);
     findings.extend(sizes(&interface, &job.dims));
     findings.extend(missing(&inputs, given));
     findings.extend(translate(core, &mut job));
@@ -197,6 +198,15 @@ fn bind(tensors: Vec<Given>, findings: &mut Vec<Finding>) -> Job {
         }
     }
     job
+}
+
+/// Sizes that a tensor's value is, by their defaults where no file gives them.
+fn choose(inputs: &[TensorSpec], job: &mut Job) {
+    for spec in inputs {
+        if let (Carrier::Size(name), Some(value)) = (&spec.carrier, spec.default) {
+            job.dims.entry(name.clone()).or_insert(value as u64);
+        }
+    }
 }
 
 /// Gives every tensor that is not there its default; says which sizes no tensor tells.

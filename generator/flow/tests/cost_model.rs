@@ -143,3 +143,23 @@ fn products_of_four_bit_weights_are_predicted() {
         with("ice40-hx8k", "shared-3a", json!({"array": {"rows": 4, "cols": 1, "kernel": "shared-3a"}})),
     ]);
 }
+
+#[test]
+fn attention_is_predicted() {
+    let with = |cell: &str, resident: i64, bits: i64, causal: bool| {
+        json!({
+            "kind": "flash-attention", "name": "small_core", "target": {"name": "kv260"}, "input": {"bits": bits, "frac": 4},
+            "shape": {"d_max": 64, "l_max": 512}, "array": {"n": 4, "cell": cell, "resident_rows": resident},
+            "mask": {"causal": causal},
+        })
+    };
+    // How many short lines of registers become LUT memory is not counted exactly; what the LUT are in all is.
+    let blocks = |c: &Cost| [c.dsp, c.bram, c.uram];
+    let misses: Vec<String> = [with("dsp", 1, 8, true), with("lut", 2, 8, false)]
+        .par_iter()
+        .map(|c| (c, compared(c)))
+        .filter(|(_, found)| !found.holds() || blocks(&found.predicted) != blocks(&found.measured))
+        .map(|(c, found)| format!("{c}: {found:?}"))
+        .collect();
+    assert!(misses.is_empty(), "{}", misses.join("\n"));
+}

@@ -45,8 +45,10 @@ pub enum Extent {
         by: u64,
     },
     /// Tiles of keys that a block of rows sees under a causal mask: row r of the walk is query r mod `queries`, which sees the keys up
-    /// to its own, counted from the last.
+    /// to its own, counted from the last. Without the mask all tiles.
     Causal {
+        /// The run-time size that is 1 under the mask, else 0.
+        when: String,
         /// The loop over blocks of rows, further out.
         block: String,
         /// Rows of a block.
@@ -82,11 +84,13 @@ impl Extent {
         if let Self::Within { dim, by, block } = self {
             return Ok(size(dim)?.saturating_sub(by * counter(block)).min(*by));
         }
-        let Self::Causal { block, rows, queries, keys, by } = self else { return self.value(dims) };
+        let Self::Causal { when, block, rows, queries, keys, by } = self else { return self.value(dims) };
+        let masked = size(when)? > 0;
         let (queries, keys) = (size(queries)?.max(1), size(keys)?);
         let first = counter(block) * rows % queries;
         // A block that reaches a head's last query sees every key.
-        let seen = if first + rows >= queries { keys } else { (first + rows + keys).saturating_sub(queries) };
+        let seen =
+            if !masked || first + rows >= queries { keys } else { (first + rows + keys).saturating_sub(queries) };
         Ok(seen.div_ceil(*by))
     }
 
@@ -379,9 +383,9 @@ mod tests {
     /// Five queries of each of two heads, in blocks of four, over seven keys in tiles of two.
     #[test]
     fn tiles_follow_what_a_block_sees() {
-        let [block, queries, keys] = ["block", "L", "K"].map(String::from);
+        let [when, block, queries, keys] = ["mask", "block", "L", "K"].map(String::from);
         let rows = Extent::CeilDiv { dim: "R".into(), by: 4 };
-        let tiles = Extent::Causal { block, rows: 4, queries, keys, by: 2 };
+        let tiles = Extent::Causal { when, block, rows: 4, queries, keys, by: 2 };
         let layout = Layout {
             loops: vec![looped("block", rows), looped("tile", tiles)],
             lanes: vec![LaneVar { name: "key".into(), extent: 2 }],
@@ -391,12 +395,13 @@ mod tests {
             axes: vec![axis(&[("tile", 2), ("key", 1)], 2)],
             shape: vec![],
         };
-        let sizes = dims(&[("R", 10), ("L", 5), ("K", 7)]);
+        let sizes = dims(&[("R", 10), ("L", 5), ("K", 7), ("mask", 1)]);
         // Queries 0 to 3 see six keys; 4, 0, 1, 2 and 3, 4 see all.
         assert_eq!(layout.beats(&sizes), Ok(3 + 4 + 4));
         let mut first = vec![];
         layout.walk(&sizes, &[7], |_, slots| first.push(slots[0])).expect("all sizes are there");
         assert_eq!(first, [0, 2, 4, 0, 2, 4, 6, 0, 2, 4, 6].map(Slot::Element));
+        assert_eq!(layout.beats(&dims(&[("R", 10), ("L", 5), ("K", 7), ("mask", 0)])), Ok(3 * 4));
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub enum Carrier {
     Stream(String),
     /// One element each in the register fields of these names.
     Fields(Vec<String>),
+    /// Its one element is the run-time size of this name, which schedules and layouts depend on.
+    Size(String),
 }
 
 /// What a job knows of one of its tensors before any values are there.
@@ -251,10 +253,13 @@ impl TensorSpec {
             }
         }
         let (min, max) = self.range;
-        match tensor.data.iter().position(|v| !(min..=max).contains(v)) {
-            Some(index) => Err(TensorError::Range { name: name(), value: tensor.data[index], index, min, max }),
-            None => Ok(()),
+        if let Some(index) = tensor.data.iter().position(|v| !(min..=max).contains(v)) {
+            return Err(TensorError::Range { name: name(), value: tensor.data[index], index, min, max });
         }
+        if let (Carrier::Size(dim), Some(value)) = (&self.carrier, tensor.data.first()) {
+            dims.insert(dim.clone(), *value as u64);
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@
 `default_nettype none
 
 module attention_accumulate_small #(
-  // bits of O; 16 to 64
+  // bits of O; 16 to 58
   parameter O_W = 48,
   // bits of a sum of products; 16 to 48
   parameter SUM_W = 34,
@@ -33,6 +33,10 @@ module attention_accumulate_small #(
 
   (* ram_style = "distributed" *)
   reg [O_W-1:0] words [0:(1 << A_W)-1];
+  // verilator lint_off UNUSEDSIGNAL
+  reg [6:0] steps_q;  // narrow numbers have no shift by 48
+  // verilator lint_on UNUSEDSIGNAL
+  reg signed [O_W:0] kept_q;
 
   reg [O_W-1:0] before_q;
   always @(posedge clk_i) begin
@@ -41,10 +45,80 @@ module attention_accumulate_small #(
     end
   end
 
-  reg [5:0] drop_q;
+  reg [6:0] steps;
+  always @* begin
+    case (drop_i)
+      6'd0: steps = 7'h00;
+      6'd1: steps = 7'h01;
+      6'd2: steps = 7'h02;
+      6'd3: steps = 7'h04;
+      6'd4: steps = 7'h05;
+      6'd5: steps = 7'h06;
+      6'd6: steps = 7'h08;
+      6'd7: steps = 7'h09;
+      6'd8: steps = 7'h0a;
+      6'd9: steps = 7'h0c;
+      6'd10: steps = 7'h0d;
+      6'd11: steps = 7'h0e;
+      6'd12: steps = 7'h10;
+      6'd13: steps = 7'h11;
+      6'd14: steps = 7'h12;
+      6'd15: steps = 7'h14;
+      6'd16: steps = 7'h15;
+      6'd17: steps = 7'h16;
+      6'd18: steps = 7'h18;
+      6'd19: steps = 7'h19;
+      6'd20: steps = 7'h1a;
+      6'd21: steps = 7'h1c;
+      6'd22: steps = 7'h1d;
+      6'd23: steps = 7'h1e;
+      6'd24: steps = 7'h20;
+      6'd25: steps = 7'h21;
+      6'd26: steps = 7'h22;
+      6'd27: steps = 7'h24;
+      6'd28: steps = 7'h25;
+      6'd29: steps = 7'h26;
+      6'd30: steps = 7'h28;
+      6'd31: steps = 7'h29;
+      6'd32: steps = 7'h2a;
+      6'd33: steps = 7'h2c;
+      6'd34: steps = 7'h2d;
+      6'd35: steps = 7'h2e;
+      6'd36: steps = 7'h30;
+      6'd37: steps = 7'h31;
+      6'd38: steps = 7'h32;
+      6'd39: steps = 7'h34;
+      6'd40: steps = 7'h35;
+      6'd41: steps = 7'h36;
+      6'd42: steps = 7'h38;
+      6'd43: steps = 7'h39;
+      6'd44: steps = 7'h3a;
+      6'd45: steps = 7'h3c;
+      6'd46: steps = 7'h3d;
+      6'd47: steps = 7'h3e;
+      6'd48: steps = 7'h70;
+      6'd49: steps = 7'h71;
+      6'd50: steps = 7'h72;
+      6'd51: steps = 7'h74;
+      6'd52: steps = 7'h75;
+      6'd53: steps = 7'h76;
+      6'd54: steps = 7'h78;
+      6'd55: steps = 7'h79;
+      6'd56: steps = 7'h7a;
+      6'd57: steps = 7'h7c;
+      6'd58: steps = 7'h7d;
+      6'd59: steps = 7'h7e;
+      6'd60: steps = 7'h7e;
+      6'd61: steps = 7'h7e;
+      6'd62: steps = 7'h7e;
+      6'd63: steps = 7'h7e;
+      default: steps = 7'h00;
+    endcase
+  end
+
   always @(posedge clk_i) begin
     if (load_i) begin
-      drop_q <= drop_i;
+      steps_q <= steps;
     end
   end
 
@@ -54,17 +128,63 @@ module attention_accumulate_small #(
   end
 
   wire signed [O_W:0] halves = $signed({before_q, 1'b0});
-  wire signed [O_W:0] moved = halves >>> drop_q;
+  // verilator lint_off UNUSEDSIGNAL
+  // copies of the sign
+  wire [O_W+(O_W+1 > 37 ? O_W+1 : 37):0] halves_signs = {
+    {(O_W+1 > 37 ? O_W+1 : 37){halves[O_W]}},
+    halves
+  };
+  // verilator lint_on UNUSEDSIGNAL
+  wire signed [(O_W+1 > 37 ? O_W+1 : 37)-1:0] halves_wide =
+    $signed(halves_signs[(O_W+1 > 37 ? O_W+1 : 37)-1:0]);
+  wire [1:0] by_12_choice = steps_q[5:4];
+  wire signed [(O_W+1 > 37 ? O_W+1 : 37)-1:0] by_12 =
+    $signed((by_12_choice == 2'd0) ? $unsigned(halves_wide >>> 0) :
+      (by_12_choice == 2'd1) ? $unsigned(halves_wide >>> 12) :
+      (by_12_choice == 2'd2) ? $unsigned(halves_wide >>> 24) :
+      $unsigned(halves_wide >>> 36));
 
-  reg [O_W:0] kept_q;
+  wire [(O_W+1 > 37 ? O_W+1 : 37)-1:0] near;
+  generate
+    if (O_W + 1 > 48) begin : g_far
+      // verilator lint_off UNUSEDSIGNAL
+      // above the low bits it is the sign
+      wire signed [(O_W+1 > 37 ? O_W+1 : 37)-1:0] by_48 = halves_wide >>> 48;
+      // verilator lint_on UNUSEDSIGNAL
+      assign near[(O_W+1 > 37 ? O_W+1 : 37)-37:0] =
+        steps_q[6] ? by_48[(O_W+1 > 37 ? O_W+1 : 37)-37:0] : by_12[(O_W+1 > 37 ? O_W+1 : 37)-37:0];
+      assign near[(O_W+1 > 37 ? O_W+1 : 37)-36 +: 36] = by_12[(O_W+1 > 37 ? O_W+1 : 37)-36 +: 36];
+    end else begin : g_near
+      assign near = $unsigned(by_12);
+    end
+  endgenerate
+
+  wire signed [(O_W+1 > 37 ? O_W+1 : 37)-1:0] near_signed = $signed(near);
+  wire [1:0] by_3_choice = steps_q[3:2];
+  // verilator lint_off UNUSEDSIGNAL
+  // a narrow number has more copies of its sign
+  wire signed [(O_W+1 > 37 ? O_W+1 : 37)-1:0] by_3 =
+    $signed((by_3_choice == 2'd0) ? $unsigned(near_signed >>> 0) :
+      (by_3_choice == 2'd1) ? $unsigned(near_signed >>> 3) :
+      (by_3_choice == 2'd2) ? $unsigned(near_signed >>> 6) :
+      $unsigned(near_signed >>> 9));
+  // verilator lint_on UNUSEDSIGNAL
+
+  reg [1:0] fine_q;
   always @(posedge clk_i) begin
-    kept_q <= first_q ? 0 : $unsigned(moved);
+    kept_q <= first_q ? 0 : $signed(by_3[O_W:0]);
+    fine_q <= steps_q[1:0];
   end
 
   wire signed [SUM_W+8:0] scaled = $signed({product_i, 9'd1});
   // verilator lint_off UNUSEDSIGNAL
   wire [O_W+SUM_W+9:0] scaled_wide = {{(O_W+1){scaled[SUM_W+8]}}, scaled};  // copies of the sign
-  wire [O_W:0] total = kept_q + scaled_wide[O_W:0];  // the half is cut
+  // the half is cut
+  wire [O_W:0] total =
+    scaled_wide[O_W:0] +
+    (fine_q[1] ? $unsigned(kept_q >>> 2) :
+      fine_q[0] ? $unsigned(kept_q >>> 1) :
+      $unsigned(kept_q >>> 0));
   // verilator lint_on UNUSEDSIGNAL
 
   reg [O_W-1:0] word_q;
@@ -101,8 +221,8 @@ module attention_accumulate_small #(
 
   // Illegal parameters stop elaboration here: the modules named below do not exist.
   generate
-    if (O_W < 16 || O_W > 64) begin : g_legal_o_w
-      O_W_must_be_16_to_64 u_illegal ();
+    if (O_W < 16 || O_W > 58) begin : g_legal_o_w
+      O_W_must_be_16_to_58 u_illegal ();
     end
     if (SUM_W < 16 || SUM_W > 48) begin : g_legal_sum_w
       SUM_W_must_be_16_to_48 u_illegal ();

@@ -33,11 +33,11 @@ module attention_control #(
   output wire v_ready_o,
 
   output wire settle_o,
-  output wire [5:0] settle_pick_o,
+  output wire [7:0] settle_pick_o,
   output wire settle_first_o,
   output wire [2:0] settle_at_o,
 
-  output wire [24:0] control_o,
+  output wire [26:0] control_o,
   output wire done_o,
   output wire job_done_o
 );
@@ -382,8 +382,8 @@ module attention_control #(
     end
   end
 
-  wire [1:0] cell_step_0 = cell_q;
-  wire [5:0] cell_pick = {2'd0, 2'd0, cell_step_0};
+  wire [3:0] cell_step_0 = {2'd0, cell_q};
+  wire [7:0] cell_pick = {4'd0, cell_step_0};
 
   reg whole_q;
   reg [1:0] keys_q;
@@ -414,8 +414,8 @@ module attention_control #(
     end
   end
 
-  wire [1:0] row_step_0 = row_q;
-  wire [5:0] row_pick = {2'd0, 2'd0, row_step_0};
+  wire [3:0] row_step_0 = {2'd0, row_q};
+  wire [7:0] row_pick = {4'd0, row_step_0};
 
   reg [1:0] settled_q;
   always @(posedge clk_i) begin
@@ -460,7 +460,7 @@ module attention_control #(
   );
 
   wire [7:0] out = out_delayed;
-  wire [24:0] wave = {
+  wire [26:0] wave = {
     live_delayed,
     seen_delayed,
     out[7:3],

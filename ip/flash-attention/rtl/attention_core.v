@@ -70,7 +70,7 @@ module attention_core #(
   // Control
   wire a_enters;
   wire b_enters;
-  wire [24:0] wave;
+  wire [26:0] wave;
   wire q_write;
   wire [4:0] q_write_at;
   wire [4:0] q_read_at;
@@ -79,7 +79,7 @@ module attention_core #(
   wire settle;
   wire settle_first;
   wire [2:0] settle_at;
-  wire [5:0] settle_pick;
+  wire [7:0] settle_pick;
   attention_control #(.N(N)) u_control (
     .clk_i(clk_i),
     .rst_i(rst_i),
@@ -207,13 +207,13 @@ module attention_core #(
   end
 
   // Rows
-  reg [25*N-26:0] wave_down_q;
+  reg [27*N-28:0] wave_down_q;
   reg [(16*N-16)*N-1:0] kv_down_q;
 
-  wire [25*N-1:0] wave_down = {wave_down_q, wave};
+  wire [27*N-1:0] wave_down = {wave_down_q, wave};
 
   always @(posedge clk_i) begin
-    wave_down_q <= wave_down[25*N-26:0];
+    wave_down_q <= wave_down[27*N-28:0];
   end
 
   wire [16*N*N-1:0] kv_down = {kv_down_q, kv_skewed};
@@ -230,7 +230,7 @@ module attention_core #(
     for (row_idx = 0; row_idx < N; row_idx = row_idx + 1) begin : g_row
       attention_row #(.N(N), .IMPL(IMPL)) u_row (
         .clk_i(clk_i),
-        .control_i(wave_down[25*row_idx +: 25]),
+        .control_i(wave_down[27*row_idx +: 27]),
         .q_i(q_skewed[16*row_idx +: 16]),
         .kv_i(kv_down[16*row_idx*N +: 16*N]),
         .mult_i(scale_q[15:0]),
@@ -250,7 +250,8 @@ module attention_core #(
     .N(N),
     .TILE_W(18),
     .L_W(32),
-    .A_W(3)
+    .A_W(3),
+    .IMPL(IMPL)
   ) u_sums (
     .clk_i(clk_i),
     .rst_i(rst_i),

@@ -106,16 +106,34 @@ module attention_probability #(
     .value_o(shift_delayed)
   );
 
-  wire [17:0] raised = line[26:9];
-  wire [17:0] shifted = raised >> shift_delayed;
+  // verilator lint_off UNUSEDSIGNAL
+  wire [35:0] raised_all = {18'd0, line[26:9]};  // a narrow p has room for every shift
+  // verilator lint_on UNUSEDSIGNAL
+  wire [17:0] raised = raised_all[17:0];
+  wire [1:0] coarse_choice = shift_delayed[3:2];
+  wire [17:0] coarse =
+    (coarse_choice == 2'd0) ? raised >> 0 :
+    (coarse_choice == 2'd1) ? raised >> 4 :
+    (coarse_choice == 2'd2) ? raised >> 8 :
+    raised >> 12;
+  wire [1:0] high = raised[17:16] & {2{~|shift_delayed[3:2]}};
+  wire [17:0] shifted = shift_delayed[4] ? {16'd0, high} : coarse;
 
   reg [17:0] shifted_q;
+  reg [1:0] fine_q;
   always @(posedge clk_i) begin
     shifted_q <= shifted;
+    fine_q <= shift_delayed[1:0];
   end
 
+  wire [1:0] fine_moved_choice = fine_q;
+  wire [17:0] fine_moved =
+    (fine_moved_choice == 2'd0) ? shifted_q >> 0 :
+    (fine_moved_choice == 2'd1) ? shifted_q >> 1 :
+    (fine_moved_choice == 2'd2) ? shifted_q >> 2 :
+    shifted_q >> 3;
   // verilator lint_off UNUSEDSIGNAL
-  wire [17:0] rounded = shifted_q + 18'd1;  // the rounding bit is cut
+  wire [17:0] rounded = 18'd1 + fine_moved;  // the rounding bit is cut
   // verilator lint_on UNUSEDSIGNAL
   wire [15:0] p = (rounded[16:1] | {16{rounded[17]}}) & {16{live_i}};
 

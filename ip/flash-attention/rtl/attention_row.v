@@ -18,7 +18,7 @@ module attention_row #(
 ) (
   input  wire clk_i,
   // verilator lint_off UNUSEDSIGNAL
-  input  wire [24:0] control_i,  // one step of the choice is enough where there are four cells
+  input  wire [26:0] control_i,  // one step of the choice is enough where there are four cells
   // verilator lint_on UNUSEDSIGNAL
   input  wire [15:0] q_i,
   input  wire [16*N-1:0] kv_i,
@@ -77,7 +77,7 @@ module attention_row #(
     pass_q <= pass_along[N-2:0];
   end
 
-  wire [N-1:0] take_along = {take_q, control_i[14]};
+  wire [N-1:0] take_along = {take_q, control_i[16]};
 
   always @(posedge clk_i) begin
     take_q <= take_along[N-2:0];
@@ -123,9 +123,13 @@ module attention_row #(
   endgenerate
 
   wire [35:0] score;
-  select_tree #(.TERMS(N), .WIDTH(36)) u_select (
+  select_tree #(
+    .IMPL(IMPL),
+    .TERMS(N),
+    .WIDTH(36)
+  ) u_select (
     .clk_i(clk_i),
-    .pick_i(control_i[9:4]),
+    .pick_i(control_i[11:4]),
     .values_i(scores),
     .value_o(score)
   );
@@ -158,26 +162,26 @@ module attention_row #(
     octave_q <= octave;
   end
 
-  wire signed [9:0] kept = control_i[10] ? 10'sd511 : tile_least_q;
-  wire takes = control_i[23] & (octave_q < kept);
+  wire signed [9:0] kept = control_i[12] ? 10'sd511 : tile_least_q;
+  wire takes = control_i[25] & (octave_q < kept);
 
   always @(posedge clk_i) begin
     tile_least_q <= takes ? octave_q : kept;
   end
 
-  wire signed [9:0] m_before = $signed(least[control_i[13]]);
+  wire signed [9:0] m_before = $signed(least[control_i[15]]);
   wire falls = tile_least_q < m_before;
-  wire [9:0] m_now = $unsigned((control_i[12] | falls) ? tile_least_q : m_before);
+  wire [9:0] m_now = $unsigned((control_i[14] | falls) ? tile_least_q : m_before);
 
   always @(posedge clk_i) begin
-    if (control_i[11]) begin
-      least[control_i[13]] <= m_now;
+    if (control_i[13]) begin
+      least[control_i[15]] <= m_now;
     end
   end
 
   reg [9:0] m_q;
   always @(posedge clk_i) begin
-    if (control_i[11]) begin
+    if (control_i[13]) begin
       m_q <= m_now;
     end
   end
@@ -186,8 +190,8 @@ module attention_row #(
 
   reg [5:0] drop_q;  // octaves by which M grew
   always @(posedge clk_i) begin
-    if (control_i[11]) begin
-      drop_q <= (control_i[12] | ~falls) ? 6'd0 : fall[5:0] | {6{|fall[15:6]}};
+    if (control_i[13]) begin
+      drop_q <= (control_i[14] | ~falls) ? 6'd0 : fall[5:0] | {6{|fall[15:6]}};
     end
   end
 
@@ -212,14 +216,14 @@ module attention_row #(
   attention_probability #(.U_W(22), .IMPL(IMPL)) u_probability (
     .clk_i(clk_i),
     .u_i(u_q),
-    .live_i(control_i[24]),
+    .live_i(control_i[26]),
     .p_o(p)
   );
 
   // Sum of probabilities
   reg [$clog2(N)+15:0] tile_q;
 
-  wire [$clog2(N)+15:0] so_far = tile_q & {($clog2(N)+16){~control_i[14]}};
+  wire [$clog2(N)+15:0] so_far = tile_q & {($clog2(N)+16){~control_i[16]}};
 
   always @(posedge clk_i) begin
     tile_q <= so_far + {{$clog2(N){1'b0}}, p};
@@ -237,10 +241,10 @@ module attention_row #(
     .A_W(5)
   ) u_accumulate (
     .clk_i(clk_i),
-    .valid_i(control_i[15]),
-    .load_i(control_i[16]),
-    .first_i(control_i[17]),
-    .at_i(control_i[22:18]),
+    .valid_i(control_i[17]),
+    .load_i(control_i[18]),
+    .first_i(control_i[19]),
+    .at_i(control_i[24:20]),
     .drop_i(drop_q),
     .product_i(product),
     .read_i(o_read_i),

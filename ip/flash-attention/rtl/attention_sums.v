@@ -13,17 +13,19 @@ module attention_sums #(
   parameter N = 4,
   // bits of a tile's sum; 8 to 32
   parameter TILE_W = 18,
-  // bits of l; 16 to 64
+  // bits of l; 16 to 58
   parameter L_W = 32,
   // bits of an address; 1 to 16
-  parameter A_W = 3
+  parameter A_W = 3,
+  // 0 behavioural, 1 UltraScale+ cells, 2 7-series cells; 0 to 2
+  parameter IMPL = 1
 ) (
   input  wire clk_i,
   input  wire rst_i,
   input  wire valid_i,
   input  wire first_i,
   input  wire [A_W-1:0] at_i,
-  input  wire [5:0] pick_i,
+  input  wire [7:0] pick_i,
   input  wire [N*TILE_W-1:0] tiles_i,
   input  wire [6*N-1:0] drops_i,
   input  wire [A_W-1:0] read_at_i,
@@ -32,6 +34,7 @@ module attention_sums #(
 
   (* ram_style = "distributed" *)
   reg [L_W-1:0] sums [0:(1 << A_W)-1];
+  reg [L_W:0] kept_q;
 
   wire [(TILE_W+6)*N-1:0] words;
   genvar word_idx;
@@ -43,7 +46,11 @@ module attention_sums #(
   endgenerate
 
   wire [TILE_W+5:0] chosen;
-  select_tree #(.TERMS(N), .WIDTH(TILE_W + 6)) u_select (
+  select_tree #(
+    .IMPL(IMPL),
+    .TERMS(N),
+    .WIDTH(TILE_W + 6)
+  ) u_select (
     .clk_i(clk_i),
     .pick_i(pick_i),
     .values_i(words),
@@ -64,21 +71,141 @@ module attention_sums #(
   wire [A_W+1:0] marks_late = marks_delayed;
   wire [A_W-1:0] place = marks_late[2 +: A_W];
   wire [5:0] drop = chosen[TILE_W +: 6];
-  wire [L_W:0] halves = {sums[place], 1'b0};
+  wire signed [L_W+1:0] halves = $signed({1'b0, sums[place], 1'b0});
 
-  reg [L_W:0] kept_q;
+  reg [6:0] steps;
+  always @* begin
+    case (drop)
+      6'd0: steps = 7'h00;
+      6'd1: steps = 7'h01;
+      6'd2: steps = 7'h02;
+      6'd3: steps = 7'h04;
+      6'd4: steps = 7'h05;
+      6'd5: steps = 7'h06;
+      6'd6: steps = 7'h08;
+      6'd7: steps = 7'h09;
+      6'd8: steps = 7'h0a;
+      6'd9: steps = 7'h0c;
+      6'd10: steps = 7'h0d;
+      6'd11: steps = 7'h0e;
+      6'd12: steps = 7'h10;
+      6'd13: steps = 7'h11;
+      6'd14: steps = 7'h12;
+      6'd15: steps = 7'h14;
+      6'd16: steps = 7'h15;
+      6'd17: steps = 7'h16;
+      6'd18: steps = 7'h18;
+      6'd19: steps = 7'h19;
+      6'd20: steps = 7'h1a;
+      6'd21: steps = 7'h1c;
+      6'd22: steps = 7'h1d;
+      6'd23: steps = 7'h1e;
+      6'd24: steps = 7'h20;
+      6'd25: steps = 7'h21;
+      6'd26: steps = 7'h22;
+      6'd27: steps = 7'h24;
+      6'd28: steps = 7'h25;
+      6'd29: steps = 7'h26;
+      6'd30: steps = 7'h28;
+      6'd31: steps = 7'h29;
+      6'd32: steps = 7'h2a;
+      6'd33: steps = 7'h2c;
+      6'd34: steps = 7'h2d;
+      6'd35: steps = 7'h2e;
+      6'd36: steps = 7'h30;
+      6'd37: steps = 7'h31;
+      6'd38: steps = 7'h32;
+      6'd39: steps = 7'h34;
+      6'd40: steps = 7'h35;
+      6'd41: steps = 7'h36;
+      6'd42: steps = 7'h38;
+      6'd43: steps = 7'h39;
+      6'd44: steps = 7'h3a;
+      6'd45: steps = 7'h3c;
+      6'd46: steps = 7'h3d;
+      6'd47: steps = 7'h3e;
+      6'd48: steps = 7'h70;
+      6'd49: steps = 7'h71;
+      6'd50: steps = 7'h72;
+      6'd51: steps = 7'h74;
+      6'd52: steps = 7'h75;
+      6'd53: steps = 7'h76;
+      6'd54: steps = 7'h78;
+      6'd55: steps = 7'h79;
+      6'd56: steps = 7'h7a;
+      6'd57: steps = 7'h7c;
+      6'd58: steps = 7'h7d;
+      6'd59: steps = 7'h7e;
+      6'd60: steps = 7'h7e;
+      6'd61: steps = 7'h7e;
+      6'd62: steps = 7'h7e;
+      6'd63: steps = 7'h7e;
+      default: steps = 7'h00;
+    endcase
+  end
+
+  // verilator lint_off UNUSEDSIGNAL
+  wire [6:0] steps_now = steps;  // narrow numbers have no shift by 48
+  // copies of the sign
+  wire [L_W+(L_W+2 > 37 ? L_W+2 : 37)+1:0] halves_signs = {
+    {(L_W+2 > 37 ? L_W+2 : 37){halves[L_W+1]}},
+    halves
+  };
+  // verilator lint_on UNUSEDSIGNAL
+  wire signed [(L_W+2 > 37 ? L_W+2 : 37)-1:0] halves_wide =
+    $signed(halves_signs[(L_W+2 > 37 ? L_W+2 : 37)-1:0]);
+  wire [1:0] by_12_choice = steps_now[5:4];
+  wire signed [(L_W+2 > 37 ? L_W+2 : 37)-1:0] by_12 =
+    $signed((by_12_choice == 2'd0) ? $unsigned(halves_wide >>> 0) :
+      (by_12_choice == 2'd1) ? $unsigned(halves_wide >>> 12) :
+      (by_12_choice == 2'd2) ? $unsigned(halves_wide >>> 24) :
+      $unsigned(halves_wide >>> 36));
+
+  wire [(L_W+2 > 37 ? L_W+2 : 37)-1:0] near;
+  generate
+    if (L_W + 2 > 48) begin : g_far
+      // verilator lint_off UNUSEDSIGNAL
+      // above the low bits it is the sign
+      wire signed [(L_W+2 > 37 ? L_W+2 : 37)-1:0] by_48 = halves_wide >>> 48;
+      // verilator lint_on UNUSEDSIGNAL
+      assign near[(L_W+2 > 37 ? L_W+2 : 37)-37:0] =
+        steps_now[6] ? by_48[(L_W+2 > 37 ? L_W+2 : 37)-37:0] :
+        by_12[(L_W+2 > 37 ? L_W+2 : 37)-37:0];
+      assign near[(L_W+2 > 37 ? L_W+2 : 37)-36 +: 36] = by_12[(L_W+2 > 37 ? L_W+2 : 37)-36 +: 36];
+    end else begin : g_near
+      assign near = $unsigned(by_12);
+    end
+  endgenerate
+
+  wire signed [(L_W+2 > 37 ? L_W+2 : 37)-1:0] near_signed = $signed(near);
+  wire [1:0] by_3_choice = steps_now[3:2];
+  // verilator lint_off UNUSEDSIGNAL
+  // a narrow number has more copies of its sign
+  wire signed [(L_W+2 > 37 ? L_W+2 : 37)-1:0] by_3 =
+    $signed((by_3_choice == 2'd0) ? $unsigned(near_signed >>> 0) :
+      (by_3_choice == 2'd1) ? $unsigned(near_signed >>> 3) :
+      (by_3_choice == 2'd2) ? $unsigned(near_signed >>> 6) :
+      $unsigned(near_signed >>> 9));
+  wire [L_W+1:0] coarse = by_3[L_W+1:0];  // l has no sign
+  // verilator lint_on UNUSEDSIGNAL
+
+  reg [1:0] fine_q;
   reg [TILE_W-1:0] tile_q;
   reg valid_q;
   reg [A_W-1:0] place_q;
   always @(posedge clk_i) begin
-    kept_q <= marks_late[1] ? {(L_W+1){1'b0}} : halves >> drop;
+    kept_q <= marks_late[1] ? 0 : coarse[L_W:0];
+    fine_q <= steps_now[1:0];
     tile_q <= chosen[TILE_W-1:0];
     valid_q <= marks_late[0];
     place_q <= place;
   end
 
   // verilator lint_off UNUSEDSIGNAL
-  wire [L_W:0] total = kept_q + {{(L_W-TILE_W-8){1'b0}}, tile_q, 9'd1};  // the half is cut
+  // the half is cut
+  wire [L_W:0] total =
+    {{(L_W-TILE_W-8){1'b0}}, tile_q, 9'd1} +
+    (fine_q[1] ? kept_q >> 2 : fine_q[0] ? kept_q >> 1 : kept_q >> 0);
   // verilator lint_on UNUSEDSIGNAL
 
   always @(posedge clk_i) begin
@@ -97,11 +224,14 @@ module attention_sums #(
     if (TILE_W < 8 || TILE_W > 32) begin : g_legal_tile_w
       TILE_W_must_be_8_to_32 u_illegal ();
     end
-    if (L_W < 16 || L_W > 64) begin : g_legal_l_w
-      L_W_must_be_16_to_64 u_illegal ();
+    if (L_W < 16 || L_W > 58) begin : g_legal_l_w
+      L_W_must_be_16_to_58 u_illegal ();
     end
     if (A_W < 1 || A_W > 16) begin : g_legal_a_w
       A_W_must_be_1_to_16 u_illegal ();
+    end
+    if (IMPL < 0 || IMPL > 2) begin : g_legal_impl
+      IMPL_must_be_0_to_2 u_illegal ();
     end
     // Needed: a tile's sum fits.
     if (L_W <= TILE_W + 8) begin : g_relation_0

@@ -103,11 +103,15 @@ module register_file #(
 
   assign kv_heads_o = kv_heads_q;
   wire [31:0] read_kv_heads = {{(32-$clog2(KV_HEADS_MAX+1)){1'b0}}, kv_heads_q};
+  wire at_causal = word == 3'd6;
+  wire write_causal = write_i & at_causal;
+  wire [31:0] read_causal = {31'd0, 1'b0};
   wire refused =
     (write_columns & columns_illegal) |
     (write_keys & keys_illegal) |
     (write_rows & rows_illegal) |
-    (write_kv_heads & kv_heads_illegal);
+    (write_kv_heads & kv_heads_illegal) |
+    (write_causal & (|wdata_i));
 
   always @(posedge clk_i) begin
     if (rst_i) begin
@@ -123,7 +127,8 @@ module register_file #(
     ({32{at_columns}} & read_columns) |
     ({32{at_keys}} & read_keys) |
     ({32{at_rows}} & read_rows) |
-    ({32{at_kv_heads}} & read_kv_heads);
+    ({32{at_kv_heads}} & read_kv_heads) |
+    ({32{at_causal}} & read_causal);
 
   // Illegal parameters stop elaboration here: the modules named below do not exist.
   generate

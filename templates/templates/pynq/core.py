@@ -183,6 +183,8 @@ def _bind(given):
             _check_tensor(spec, tensors[name], sizes)
         elif spec["default"] is None:
             raise ValueError(f"tensor {name} is missing: {spec['doc']}")
+        elif "size" in spec["carrier"]:
+            sizes[spec["carrier"]["size"]] = spec["default"]
     for size in INTERFACE["sizes"]:
         name, value = size["name"], sizes.get(size["name"])
         if value is None or not _fits(size, value):
@@ -216,6 +218,8 @@ def _check_tensor(spec, tensor, sizes):
     for axis, got in zip(spec["shape"], tensor.shape):
         if isinstance(axis, str):
             sizes.setdefault(axis, got)
+    if "size" in spec["carrier"] and tensor.size == 1:
+        sizes[spec["carrier"]["size"]] = int(tensor.flat[0])
 
 
 def _shape(spec, sizes):

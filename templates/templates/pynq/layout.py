@@ -31,8 +31,8 @@ def extent_at(spec, sizes, block):
         return np.clip(sizes[e["dim"]] - e["by"] * block, 0, e["by"])
     queries, keys = max(sizes[e["queries"]], 1), sizes[e["keys"]]
     below = block * e["rows"] % queries + e["rows"]
-    # A block that reaches a head's last query sees every key.
-    seen = np.where(below >= queries, keys, np.maximum(below + keys - queries, 0))
+    # A block that reaches a head's last query sees every key, and so does each without the mask.
+    seen = np.where((sizes[e["when"]] == 0) | (below >= queries), keys, np.maximum(below + keys - queries, 0))
     return -(-seen // e["by"])
 
 

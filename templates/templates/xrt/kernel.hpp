@@ -36,7 +36,7 @@ inline const std::vector<TensorSpec> TENSORS = {
 {%- endfor %}
 };
 
-// The sizes that the shapes of the tensors fix.
+// The sizes that the shapes of the tensors fix, and those that are a tensor's value.
 inline Sizes sizes(const Tensors& tensors) {
   Sizes s;
   const auto fix = [&](const char* name, const char* tensor, size_t axis) {
@@ -45,6 +45,9 @@ inline Sizes sizes(const Tensors& tensors) {
   };
 {%- for f in fixes %}
   fix("{{ f.0 }}", "{{ f.1 }}", {{ f.2 }});
+{%- endfor %}
+{%- for v in values %}
+  s["{{ v.0 }}"] = tensors.count("{{ v.1 }}") ? tensors.at("{{ v.1 }}").data.at(0) : {{ v.2 }};
 {%- endfor %}
 {%- if fixes.is_empty() %}
   (void)fix;

@@ -25,12 +25,12 @@ constexpr uint64_t PAD = UINT64_MAX;
 
 inline uint64_t ceil_div(uint64_t n, uint64_t by) { return (n + by - 1) / by; }
 
-// Tiles of keys that a block of rows sees under a causal mask.
-inline uint64_t seen(uint64_t block, uint64_t rows, uint64_t queries, uint64_t keys, uint64_t by) {
+// Tiles of keys that a block of rows sees, under a causal mask or without it.
+inline uint64_t seen(uint64_t masked, uint64_t block, uint64_t rows, uint64_t queries, uint64_t keys, uint64_t by) {
   queries = queries < 1 ? 1 : queries;
   const uint64_t below = block * rows % queries + rows;
   // A block that reaches a head's last query sees every key.
-  if (below >= queries) return ceil_div(keys, by);
+  if (!masked || below >= queries) return ceil_div(keys, by);
   return ceil_div(below + keys > queries ? below + keys - queries : 0, by);
 }
 

@@ -1,11 +1,12 @@
 //! The config of `flash-attention`: its tables, its semantic checks, and the numbers that follow from it.
 
 use bitlathe_golden::attention::{Attention, P_BITS, Scale};
-use bitlathe_spec::{Family, Target};
+use bitlathe_spec::{Dims, Family, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hardware::{GUARD_BITS, Hardware, LOGIT_BITS};
+use super::interface::is_causal;
 use crate::Issue;
 use crate::common::{TargetTable, check_name, check_target, issue, top_module};
 use crate::parts::carry::implementation;
@@ -145,7 +146,8 @@ impl Default for OutputTable {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MaskTable {
-    /// Query i sees key j iff j ≤ i + Lk - Lq; otherwise every key. Tiles that a block does not see are skipped.
+    /// Hardware for jobs in which query i sees key j iff j ≤ i + Lk - Lq, and tiles that no row needs are skipped. A job may still see
+    /// every key.
     pub causal: bool,
 }
 
@@ -156,12 +158,19 @@ pub struct Derived {
     pub config: Config,
     /// The device.
     pub target: &'static Target,
-    /// The model.
+    /// The model of jobs without a mask.
     pub model: Attention,
     /// Numbers of the hardware.
     pub hardware: Hardware,
     /// Warnings.
     pub warnings: Vec<Issue>,
+}
+
+impl Derived {
+    /// The model of a job.
+    pub fn model_of(&self, dims: &Dims) -> Attention {
+        Attention { causal: is_causal(dims), ..self.model }
+    }
 }
 
 impl Config {
@@ -177,10 +186,6 @@ impl Config {
             issues.push(issue("C060", "shape.l_max", message, format!("l_max = {} or more", self.array.n)));
         }
         self.check_cell(target, &mut issues);
-        if self.mask.causal && self.array.resident_rows > 1 {
-            let message = "blocks that share a walk over the keys see different keys under a causal mask".to_owned();
-            issues.push(issue("C064", "array.resident_rows", message, "resident_rows = 1, or causal = false".into()));
-        }
         let (Some(target), true) = (target, issues.is_empty()) else { return Err(issues) };
         let model = self.model();
         let hardware =
@@ -215,7 +220,7 @@ impl Config {
             output_bits: self.output.bits,
             output_frac: self.output.frac,
             tile: self.array.n as usize,
-            causal: self.mask.causal,
+            causal: false,
         }
     }
 

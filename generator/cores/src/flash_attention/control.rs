@@ -14,7 +14,7 @@ use bitlathe_hdl::{Clock, Dim, Expr, Module, Reg, Unit, Wire, bit, clog2, concat
 use bitlathe_spec::Family;
 
 use super::array::cell;
-use super::array::select::PICK_BITS;
+use super::array::select::{PICK_BITS, STEP_BITS};
 use super::hardware::Hardware;
 use super::wave::Wave;
 use crate::Cost;
@@ -242,7 +242,9 @@ impl Control<'_> {
         };
         let [first_tile, first_block, first_head] =
             ["first_tile_q", "first_block_q", "first_head_q"].map(|name| ck.reg(name, bit()).reset_to(1));
-        let causal = hw.causal.then(|| self.causal(&keys, &first_tile, &first_block));
+        let resident = (hw.resident > 1).then(|| ck.reg("resident_q", uint(clog2(hw.resident))).reset_to(0));
+        let opens = resident.as_ref().map_or_else(|| lit(1, bit()), |r| m.wire("streamed", &!r.any()));
+        let causal = hw.causal.then(|| self.causal(&keys, [&first_tile, &first_block, &opens]));
         let all_keys = causal.as_ref().unwrap_or(&keys);
         let (keys_left, keys_now) = count("keys", all_keys, &first_tile);
         let (keys_end, keys_less) = by_n("keys", &keys_now);
@@ -253,22 +255,21 @@ impl Control<'_> {
         m.describe(&base, "slot of the first resident block");
 
         // The blocks that share a walk over the keys.
-        let shared = (hw.resident > 1).then(|| {
-            let r = ck.reg("resident_q", uint(clog2(hw.resident))).reset_to(0);
+        let shared = resident.map(|r| {
             let left = ck.reg("block_left_q", uint(rows.width()));
-            let now = m.wire("block_now", &r.any().select(&*left, &rows_now));
+            let now = m.wire("block_now", &opens.select(&rows_now, &*left));
             (r, left, now)
         });
         let block_now = shared.as_ref().map_or(&rows_now, |(_, _, now)| now);
         let (rows_end, rows_less) = by_n("rows", block_now);
-        let (turn, slot, streamed) = match &shared {
-            None => (lit(1, bit()), (*base).clone(), lit(1, bit())),
+        let (turn, slot) = match &shared {
+            None => (lit(1, bit()), (*base).clone()),
             Some((r, left, _)) => {
                 let end = m.wire("resident_end", &(&rows_end | r.eq_to(hw.resident - 1)));
                 r.next_when(&self.a_last, end.select(0, r.wrapping_add(1)));
                 left.next_when(&self.a_last, &rows_less);
                 let slot = base.wrapping_add(concat(&[&lit(0, bit()), &**r]));
-                (end, m.wire("slot", &slot), m.wire("streamed", &!r.any()))
+                (end, m.wire("slot", &slot))
             }
         };
         let tile_ends = m.wire("tile_ends", &(&self.a_last & &turn));
@@ -282,7 +283,7 @@ impl Control<'_> {
         heads_left.next_when(&head_ends, heads_now.wrapping_sub(1));
         first_head.next_when(&head_ends, &heads_end);
         let job_end = m.wire("last_tile", &(&turn & &keys_end & &rows_end & &heads_end));
-        let marks = Marks { slot, first: (*first_tile).clone(), last: keys_end.clone(), job_end, streamed };
+        let marks = Marks { slot, first: (*first_tile).clone(), last: keys_end.clone(), job_end, streamed: opens };
         // Under a causal mask each row knows its own keys.
         let keys = (!hw.causal).then(|| {
             let all = m.constant("KEYS_STEP", &self.n, keys_now.width());
@@ -292,40 +293,49 @@ impl Control<'_> {
         Walk { marks, keys }
     }
 
-    /// Keys that the block sees at most, from its first row's query on. Rows pass on how many keys they see; what comes out behind the last
-    /// row is where the next block begins.
-    fn causal(&self, keys: &Expr, first_tile: &Reg, first_block: &Reg) -> Expr {
+    /// Keys that the blocks of a walk see at most, from their first row's query on. Rows pass on how many keys they see; what comes out
+    /// behind the last row is where the next block begins, also the next one of the same walk. `opens`: the walk's first block is next.
+    fn causal(&self, keys: &Expr, [first_tile, first_block, opens]: [&Expr; 3]) -> Expr {
         let (m, hw, ck) = (&self.m, self.hw, &self.ck);
         m.comment("Causal mask");
         let bits = hw.reach_bits();
         let wide = |name: &str, value: &Expr| m.wire(name, &concat(&[&lit(0, uint(bits - value.width())), value]));
         let step = lit(hw.n, uint(bits));
         let queries = m.input("queries_i", uint(clog2(hw.l_max + 1)));
+        // Without the mask each row sees what a head's last query sees, as where heads have one query each.
+        let queries = m.wire("queries", &m.input("causal_i", bit()).select(&queries, lit(1, queries.ty().clone())));
         let (keys_wide, queries) = (wide("keys_wide", keys), wide("queries_wide", &queries));
         let more = m.wire("more_keys", &keys_wide.wrapping_sub(&queries));
-        let [query, next, base] = ["query_q", "next_query_q", "base_key_q"].map(|name| ck.reg(name, uint(bits)));
-        m.describe(&query, "query of the block's first row");
-        m.describe(&next, "that of the block after it");
-        m.describe(&base, "the tile's first key");
-        let begins = m.wire("first_query", &first_block.select(0, &*next));
-        let now = m.wire("query_now", &first_tile.select(&begins, &*query));
-        query.next_when(&self.a_last, &now);
-        let key = m.wire("key_now", &first_tile.select(lit(0, uint(bits)), &*base));
-        base.next_when(&self.a_last, key.wrapping_add(&step));
+        m.output("mask_error_o", &(&*self.a_go & more.msb()));
+        let [query, next, tile_key] = ["query_q", "next_query_q", "tile_key_q"].map(|name| ck.reg(name, uint(bits)));
+        m.describe(&query, "query of the walk's first row");
+        m.describe(&next, "that of the block after the last one");
+        m.describe(&tile_key, "the tile's first key");
+        let begins = m.wire("first_query", &(next.as_unsigned() & (!first_block).repeat(bits)));
+        let walk = m.wire("walk_query", &(first_tile & opens).select(&begins, &*query));
+        query.next_when(&self.a_last, &walk);
+        let now = if hw.resident > 1 { m.wire("query_now", &opens.select(&walk, &*next)) } else { walk.clone() };
+        let own = if hw.resident > 1 {
+            let own = ck.reg("own_query_q", uint(bits));
+            own.next_when(&self.a_last, &now);
+            own
+        } else {
+            query
+        };
+        let later = m.wire("next_key", &tile_key.wrapping_add(&step & opens.repeat(bits)));
+        tile_key.next_when(&self.a_last, later.as_unsigned() & (!first_tile).repeat(bits));
         // Numbers of keys from the tile's first on: two cycles, then they are ready for row 0.
-        let tile_key = ck.reg("tile_key_q", uint(bits));
-        tile_key.next_when(&self.a_last, &key);
         let key = (*tile_key).clone();
         let first = ck.delay("reach_first", &m.wire("reach_first", &more.wrapping_sub(&key).wrapping_add(1)), 1);
         let last = ck.delay("reach_last", &m.wire("reach_last", &keys_wide.wrapping_sub(&key)), 1);
-        let own = ck.delay("reach_own", &m.wire("reach_own", &query.wrapping_add(&first)), 1);
+        let own = ck.delay("reach_own", &m.wire("reach_own", &own.wrapping_add(&first)), 1);
         for (name, value) in [("reach_o", &own), ("reach_first_o", &first), ("reach_last_o", &last)] {
             m.output(name, value);
         }
         let out = m.input("reach_i", uint(bits));
         let due = delayed(m, ck, "reach_due", &lit(1, bit()), &self.a_last, self.reach_latency(), true);
         next.next_when(&due, out.wrapping_sub(&first));
-        let end = m.wire("query_end", &now.wrapping_add(&step));
+        let end = m.wire("query_end", &walk.wrapping_add(hw.n * hw.resident));
         let whole = m.wire("sees_all", &end.ge(&queries));
         let seen = m.wire("keys_seen", &end.wrapping_add(&more));
         m.allow(&seen, "UNUSEDSIGNAL", "there are no more keys than that");
@@ -424,14 +434,14 @@ impl Control<'_> {
         let active = ck.reg(&format!("{name}_active_q"), bit()).reset_to(0);
         active.next(begins | (&*active & !&m.wire(&format!("{name}_last"), &number.all())));
         let mut parts = vec![];
-        for (step, at) in (0..PICK_BITS).step_by(2).enumerate() {
-            let bits = (low - at).clamp(0, 2);
+        for (step, at) in (0..PICK_BITS).step_by(STEP_BITS as usize).enumerate() {
+            let bits = (low - at).clamp(0, STEP_BITS);
             if bits == 0 {
-                parts.push(lit(0, uint(2)));
+                parts.push(lit(0, uint(STEP_BITS)));
                 continue;
             }
             let own = number.slice(at, bits);
-            let own = if bits == 1 { concat(&[&lit(0, bit()), &own]) } else { own };
+            let own = if bits < STEP_BITS { concat(&[&lit(0, uint(STEP_BITS - bits)), &own]) } else { own };
             let name = format!("{name}_step_{step}");
             parts.push(ck.delay(&name, &m.wire(&name, &own), step as u32));
         }
@@ -475,7 +485,8 @@ struct Walk {
 pub fn cost(hw: &Hardware, _: Family) -> Cost {
     let counters = clog2(hw.l_max + 1) + clog2(hw.l_max * hw.heads_max + 1) + clog2(hw.heads_max + 1);
     let places = 2 * hw.place_bits() + 2 * hw.address_bits() + 4 * hw.slot_bits();
-    let histories = hw.probability_latency() + hw.n + hw.logit_latency() + hw.probability_latency();
+    let masks = if hw.causal { 6 * hw.reach_bits() } else { hw.logit_latency() + hw.probability_latency() };
+    let histories = hw.probability_latency() + hw.n + masks;
     let out = (hw.address_bits() + 3) * hw.row_latency() + 2 * hw.block_latency();
     let logic = 3 * counters + 3 * places + 60;
     Cost::logic(logic as f64, (counters + places + histories + out + 40) as f64)

@@ -5,6 +5,7 @@ use bitlathe_spec::{Family, Register};
 use super::array::cell;
 use super::hardware::Hardware;
 use super::rtl::BLOCK_FROM;
+use super::wave::Wave;
 use super::{control, output, row, sums};
 use crate::parts::delay_line::delay_cost;
 use crate::parts::memory::{block_memory, lut_memory, select_lut};
@@ -28,6 +29,9 @@ pub fn parts(hw: &Hardware, registers: &[Register], family: Family) -> Vec<PartC
     ]
 }
 
+/// Bits of control that pass along a row.
+const ALONG: i64 = 5;
+
 fn memory(family: Family, width: i64, address_bits: i64) -> Cost {
     if 1 << address_bits >= BLOCK_FROM {
         return block_memory(family, width, 1 << address_bits, false);
@@ -49,6 +53,9 @@ fn columns(hw: &Hardware, family: Family) -> Cost {
     for stages in 1..hw.n {
         cost += delay_cost(family, hw.bits, stages, false) * 2.0;
     }
+    // From row to row: k or v of all columns, and control, which from the last row passes on along it.
+    let control = Wave::new(hw).bits() + ALONG;
+    cost += Cost::logic(0.0, ((hw.n - 1) * (beat + control)) as f64);
     let table = select_lut(family, (hw.d_max + 1).div_euclid(64) + 1) + (hw.d_max as f64 / 64.0).ceil();
     cost += Cost::logic(18.0 * table, (18 + hw.half_bits()) as f64);
     cost

@@ -30,7 +30,7 @@ pub struct Hardware {
     pub heads_max: i64,
     /// Blocks of queries that one walk over the keys serves.
     pub resident: i64,
-    /// Query i sees the keys up to i + Lk - Lq.
+    /// Whether jobs may be masked.
     pub causal: bool,
     /// Bits of q, k and v.
     pub bits: i64,

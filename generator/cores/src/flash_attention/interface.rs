@@ -1,11 +1,15 @@
 //! Ports, registers, tensors and stream layouts of `flash-attention`.
 
-use bitlathe_spec::{Access, DType, Dir, Extent, FieldValue, Interface, Layout, LoopVar, Register};
+use bitlathe_spec::{
+    Access, Carrier, DType, Dims, Dir, Extent, FieldValue, Interface, Layout, LoopVar, Register, Role, Scalar,
+    TensorSpec,
+};
 
 use super::hardware::{Hardware, PARTS};
 use crate::boundary::{
-    Carry, axis, common_registers, count, counted, field, lane, looped, named, plain, register, size,
+    Carry, axis, common_registers, count, counted, field, fixed, lane, looped, named, plain, register, size,
 };
+use crate::common::dim;
 
 /// The boundary of a configured core.
 pub fn interface(hw: &Hardware) -> Interface {
@@ -17,13 +21,42 @@ pub fn interface(hw: &Hardware) -> Interface {
         size("Lq", l, "queries of a head"),
         size("Lk", l, "keys of a head"),
         size("d", d, "columns of a head"),
+        Scalar { min: 0, ..size(CAUSAL, u64::from(hw.causal), "1: causal mask") },
     ];
+    let tensors = carries.iter().map(Carry::tensor).chain([mask(hw)]);
     Interface {
         top: hw.top.clone(),
         sizes,
-        tensors: carries.iter().map(Carry::tensor).collect(),
+        tensors: tensors.collect(),
         streams: carries.iter().filter_map(Carry::stream).collect(),
         registers: registers(hw),
+    }
+}
+
+/// Whether a job is masked: name of tensor, size and field.
+pub const CAUSAL: &str = "causal";
+
+/// Whether a job of these sizes is masked.
+pub fn is_causal(dims: &Dims) -> bool {
+    dim(dims, CAUSAL) > 0
+}
+
+/// The job's choice of the mask, which a core without its hardware leaves none.
+fn mask(hw: &Hardware) -> TensorSpec {
+    let doc = if hw.causal {
+        "1: query i sees key j iff j <= i + Lk - Lq, and Lq is at most Lk; 0: every key."
+    } else {
+        "0: every query sees every key; a core with `causal = true` in its table `mask` takes 1 too."
+    };
+    TensorSpec {
+        name: CAUSAL.into(),
+        role: Role::In,
+        dtype: DType::U8,
+        shape: vec![fixed(1)],
+        range: (0, hw.causal.into()),
+        default: Some(hw.causal.into()),
+        carrier: Carrier::Size(CAUSAL.into()),
+        doc: doc.into(),
     }
 }
 
@@ -94,16 +127,16 @@ fn queries(hw: &Hardware) -> Layout {
 fn keys(hw: &Hardware) -> Layout {
     let n = hw.n;
     let walks = blocks("walk", n * hw.resident);
-    let tile = if hw.causal { LoopVar { name: "tile".into(), extent: seen(n) } } else { looped("tile", "Lk", n) };
+    let tile = if hw.causal { LoopVar { name: "tile".into(), extent: seen(hw) } } else { looped("tile", "Lk", n) };
     let loops = [walks, vec![tile, looped("column", "d", 1)]].concat();
     let axes = vec![axis(&[("head", 1)], 1), axis(&[("tile", n), ("key", 1)], n), axis(&[("column", 1)], 1)];
     plain(loops, vec![lane("key", n)], hw.bits, axes)
 }
 
 /// Tiles that a walk needs under the causal mask.
-fn seen(n: i64) -> Extent {
-    let [block, queries, keys] = ["walk", "Lq", "Lk"].map(String::from);
-    Extent::Causal { block, rows: n as u64, queries, keys, by: n as u64 }
+fn seen(hw: &Hardware) -> Extent {
+    let [when, block, queries, keys] = [CAUSAL, "walk", "Lq", "Lk"].map(String::from);
+    Extent::Causal { when, block, rows: (hw.n * hw.resident) as u64, queries, keys, by: hw.n as u64 }
 }
 
 fn outputs(hw: &Hardware) -> Layout {
@@ -114,17 +147,26 @@ fn outputs(hw: &Hardware) -> Layout {
     by_kv_head(plain(loops, vec![lane("row", lanes)], hw.out_bits, axes))
 }
 
+/// Name of the sticky bit of a job that the mask does not allow.
+pub const MASK_ERROR: &str = "mask_error";
+
 fn registers(hw: &Hardware) -> Vec<Register> {
-    let mut out = common_registers(&[]);
+    let unseen: &[(&str, &str)] =
+        if hw.causal { &[(MASK_ERROR, "A causal job had more queries than keys.")] } else { &[] };
+    let mut out = common_registers(unseen);
     let most = (hw.l_max * hw.heads_max) as u64;
     let shared = "Queries of all heads that share a key/value head.";
     let rows = field("rows", Access::ReadWrite, (1, most), 1, FieldValue::Extent(rows(1)), shared);
     let queries = hw.causal.then(|| (count("queries", hw.l_max, "Lq", 1, "Queries of a head."), "Queries of a head."));
+    let causal = Extent::CeilDiv { dim: CAUSAL.into(), by: 1 };
+    let causal =
+        field(CAUSAL, Access::ReadWrite, (0, hw.causal.into()), 0, FieldValue::Extent(causal), "1: causal mask.");
     let fields = [
         (count("columns", hw.d_max, "d", 1, "Columns of a head."), "Columns of a head."),
         (count("keys", hw.l_max, "Lk", 1, "Keys of a head."), "Keys of a head."),
         (rows, "Queries."),
         (count("kv_heads", hw.heads_max, "Hkv", 1, "Key/value heads."), "Key/value heads."),
+        (causal, "Mask."),
     ];
     for ((field, doc), offset) in fields.into_iter().chain(queries).zip((0x08..).step_by(4)) {
         out.push(register(&field.name.clone(), offset, vec![field], doc));

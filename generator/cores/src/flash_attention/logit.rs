@@ -9,7 +9,7 @@ use bitlathe_spec::Family;
 
 use super::hardware::Hardware;
 use crate::Cost;
-use crate::parts::carry::impl_param;
+use crate::parts::carry::{impl_param, implementation};
 use crate::parts::delay_line::{delay_cost, delayed};
 use crate::parts::multiply_add::{self, Form, fitting, multiply_add};
 use crate::parts::sign::widen;
@@ -155,7 +155,14 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     if is_wide(hw.score_bits) {
         cost += multiply_add::cost(MULT_BITS + 1, LOW_BITS + 1, w.low, family);
         cost += multiply_add::cost(hw.score_bits - LOW_BITS, MULT_BITS + 1, w.high, family);
-        cost += delay_cost(family, hw.score_bits, 2, false);
+        // The upper bits; those below r are not kept. With the register of the choice before them they fill a shift register.
+        let upper = hw.score_bits - LOW_BITS;
+        if implementation(family) != 0 {
+            cost += delay_cost(family, upper, 3, false);
+            cost.ff -= upper as f64;
+        } else {
+            cost += delay_cost(family, upper, 2, false);
+        }
     } else {
         cost += multiply_add::cost(hw.score_bits, MULT_BITS + 1, w.low, family);
     }

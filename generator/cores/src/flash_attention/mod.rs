@@ -3,17 +3,18 @@
 //! q, k, v [heads, length, d] → scores in the cells → logits, maximum, probabilities → O in the cells → o.
 
 mod about;
-mod accumulate;
+pub mod accumulate;
 pub mod array;
 mod config;
-mod control;
+pub mod control;
 mod cost;
+mod drop;
 mod hardware;
 mod interface;
-mod logit;
+pub mod logit;
 mod options;
 mod output;
-mod probability;
+pub mod probability;
 mod row;
 mod rtl;
 mod schedule;
@@ -67,7 +68,8 @@ pub struct Configured(Derived);
 /// Sizes of a job as the array sees them.
 fn sizes(dims: &Dims) -> schedule::Sizes {
     let [heads, kv_heads, queries, keys, columns] = ["H", "Hkv", "Lq", "Lk", "d"].map(|name| dim(dims, name));
-    schedule::Sizes { kv_heads, rows: heads * queries / kv_heads.max(1), queries, keys, columns }
+    let causal = interface::is_causal(dims);
+    schedule::Sizes { kv_heads, rows: heads * queries / kv_heads.max(1), queries, keys, columns, causal }
 }
 
 impl Core for Configured {
@@ -100,13 +102,13 @@ impl Core for Configured {
     }
 
     fn golden(&self, job: &Job) -> BTreeMap<String, Tensor> {
-        let o = stimulus::inputs(job).and_then(|inputs| self.0.model.run(&inputs).ok());
+        let o = stimulus::inputs(job).and_then(|inputs| self.0.model_of(&job.dims).run(&inputs).ok());
         o.map(|o| ("o".to_owned(), o)).into_iter().collect()
     }
 
     fn check_job(&self, job: &Job) -> Result<(), String> {
         let Some(inputs) = stimulus::inputs(job) else { return Ok(()) };
-        self.0.model.sizes(&inputs).map(|_| ()).map_err(|e| e.to_string())
+        self.0.model_of(&job.dims).sizes(&inputs).map(|_| ()).map_err(|e| e.to_string())
     }
 
     fn schedule(&self, dims: &Dims) -> u64 {
@@ -154,11 +156,7 @@ impl Core for Configured {
 
     fn useful_ops(&self, dims: &Dims) -> u64 {
         let s = sizes(dims);
-        let seen = if self.0.model.causal {
-            (0..s.queries).map(|i| i + s.keys - s.queries + 1).sum()
-        } else {
-            s.queries * s.keys
-        };
+        let seen = if s.causal { (0..s.queries).map(|i| i + s.keys - s.queries + 1).sum() } else { s.queries * s.keys };
         (2 * s.kv_heads * (s.rows / s.queries) * seen * s.columns) as u64
     }
 

@@ -45,7 +45,7 @@ bits = 16               # 8, 16 or 32
 frac = 13               # fraction bits of o
 
 [mask]
-causal = false          # true: query i sees key j iff j <= i + Lk - Lq
+causal = false          # true: a job may ask that query i sees key j iff j <= i + Lk - Lq
 "#,
         target.name
     )

@@ -7,7 +7,7 @@ use bitlathe_spec::Family;
 
 use super::hardware::{Hardware, PARTS};
 use crate::Cost;
-use crate::parts::carry::impl_param;
+use crate::parts::carry::{impl_param, implementation};
 use crate::parts::delay_line::{delay_cost, delayed};
 use crate::parts::fifo::{self, fifo};
 use crate::parts::multiply_add::{self, Form, fitting, multiply_add};
@@ -363,13 +363,16 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     let mut lane = normalise::cost(l, hw.most_zeros(), family);
     lane += divider::cost(l, RECIPROCAL_BITS, family);
     lane += Cost::logic(0.0, (l + 2 * scaler.zeros_bits()) as f64);
-    lane += Cost::logic(w as f64, 2.0 * w as f64);
+    // What is shifted begins the shift registers of all limbs but the first.
+    let kept = if implementation(family) != 0 { w.min(LIMB_BITS) } else { w };
+    lane += Cost::logic(w as f64, (w + kept) as f64);
     lane += Cost::logic(w as f64 * (scaler.zeros_bits() as f64 / 2.0).ceil(), 0.0);
     let count = limbs(w);
     for n in 0..count {
         let bits = (w - LIMB_BITS * n).min(LIMB_BITS + 1);
         lane += multiply_add::cost(RECIPROCAL_BITS + 1, bits, product_bits(hw, n), family);
-        lane += delay_cost(family, bits, limb_delay(n), false);
+        let own = if n > 0 && implementation(family) != 0 { 1 } else { 0 };
+        lane += delay_cost(family, bits, limb_delay(n) + own, false);
         lane += Cost::logic(0.0, RECIPROCAL_BITS as f64);
         if n + 1 < count {
             lane += delay_cost(family, LIMB_BITS, limb_delay(count - 1 - n), false);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bitlathe_hdl::{Module, Unit, bit, concat, lit, sint, uint};
 use bitlathe_spec::Family;
 
+use super::drop;
 use super::hardware::{Hardware, LOGIT_BITS};
 use crate::Cost;
 use crate::parts::carry::impl_param;
@@ -19,6 +20,11 @@ const LINE_BITS: i64 = 8;
 const EXTRA_BITS: i64 = 2;
 /// Bits of the octaves by which p is shifted: more leave nothing.
 const OCTAVE_BITS: i64 = 5;
+
+/// Bits of the last choice of a shift.
+const FINE_BITS: i64 = 2;
+/// Octaves from which the first choice has none.
+const FAR: i64 = 1 << (OCTAVE_BITS - 1);
 
 /// The points 2^(-i / 16)·2^(p_bits + 2), to the nearest integer; 17 of them.
 fn points(p_bits: i64) -> Vec<i64> {
@@ -69,9 +75,26 @@ pub fn unit(hw: &Hardware) -> Rc<Unit> {
     let shift = m.wire("shift", &(octaves.slice(0, OCTAVE_BITS) | far.repeat(OCTAVE_BITS)));
     let shift = delayed(&m, &ck, "shift", &always, &shift, multiply_add::LATENCY, false);
     // One bit more than p and one for the rounding.
-    let raised = m.wire("raised", &line.slice(LINE_BITS + EXTRA_BITS - 1, p_bits + 2));
-    let shifted = ck.delay("shifted", &m.wire("shifted", &raised.shr(&shift)), 1);
-    let rounded = m.wire("rounded", &shifted.wrapping_add(1));
+    let bits = (p_bits + 2).max((3 << FINE_BITS) + 1);
+    let raised = concat(&[&lit(0, uint(bits)), &line.slice(LINE_BITS + EXTRA_BITS - 1, p_bits + 2)]);
+    let raised = m.wire("raised_all", &raised);
+    m.allow(&raised, "UNUSEDSIGNAL", "a narrow p has room for every shift");
+    let raised = m.wire("raised", &raised.slice(0, bits));
+    let coarse = drop::chosen(&m, "coarse", &raised, 1 << FINE_BITS, &shift.slice(FINE_BITS, 2));
+    // From sixteen octaves on nothing is left, but for the highest bits of a wide p.
+    let near = !shift.slice(FINE_BITS, 2).any();
+    let left = (bits - FAR).max(0);
+    let rest = if left > 0 {
+        let high = m.wire("high", &(raised.slice(FAR, left) & near.repeat(left)));
+        concat(&[&lit(0, uint(FAR)), &high])
+    } else {
+        lit(0, uint(bits))
+    };
+    let shifted = ck.delay("shifted", &m.wire("shifted", &shift.bit(OCTAVE_BITS - 1).select(&rest, &coarse)), 1);
+    let fine = ck.delay("fine", &shift.slice(0, FINE_BITS), 1);
+    // The one comes first: the choice is made in the table of the addition.
+    let rounded = lit(1, uint(bits)).wrapping_add(drop::chosen(&m, "fine_moved", &shifted, 1, &fine));
+    let rounded = m.wire("rounded", &rounded);
     m.allow(&rounded, "UNUSEDSIGNAL", "the rounding bit is cut");
     let full = rounded.bit(p_bits + 1);
     let p = m.wire("p", &((rounded.slice(1, p_bits) | full.repeat(p_bits)) & live.repeat(p_bits)));

@@ -135,7 +135,8 @@ impl Row<'_> {
         m.generate_for("g_score", &self.n, |i| scores.drive_lane(i, &sw, &sums.slice(i * cw, &sw)));
         m.allow(sums, "UNUSEDSIGNAL", "scores and products are narrower than the sum of a cell");
         let score = m.wire_later("score", uint(&sw));
-        m.instance("u_select", &select::select_tree(hw.n, hw.score_bits))
+        m.instance("u_select", &select::select_tree(hw.n, hw.score_bits, hw.implementation))
+            .param("IMPL", &self.imp)
             .param("TERMS", &self.n)
             .param("WIDTH", &sw)
             .clock(&self.ck)
@@ -276,8 +277,7 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
     let tile = hw.tile_bits();
     cost += Cost::logic(adder_lut(family, tile), tile as f64);
     cost += accumulate::cost(hw, family);
-    // q and control pass along the row, k, v and control to the next.
-    let passed = (n - 1) * (hw.bits + 5) + n * hw.bits + Wave::new(hw).bits();
-    cost += Cost::logic(0.0, passed as f64);
+    // q passes along the row. Its control does too, in the registers that the rows below have for theirs.
+    cost += Cost::logic(0.0, ((n - 1) * hw.bits) as f64);
     cost
 }

@@ -7,6 +7,7 @@ use bitlathe_spec::Interface;
 
 use super::array::select::PICK_BITS;
 use super::hardware::{DROP_BITS, Hardware, PARTS};
+use super::interface::{CAUSAL, MASK_ERROR};
 use super::wave::Wave;
 use super::{control, logit, output, row, sums};
 use crate::parts::carry::impl_param;
@@ -28,6 +29,8 @@ struct Top<'a> {
     n: Dim,
     imp: Dim,
     fields: Vec<(String, Expr)>,
+    /// Where jobs may be masked: one has more queries than keys.
+    mask_error: Option<Wire>,
 }
 
 /// What control says of the columns that enter now.
@@ -58,8 +61,10 @@ impl<'a> Top<'a> {
         let n = m.param("N", hw.n, 4..=32, "queries of a block, keys of a tile");
         let imp = impl_param(&m, hw.implementation);
         let ck = m.clock();
-        let fields = connect(&m, &ck, interface, &[]);
-        Self { hw, m, ck, n, imp, fields }
+        let mask_error = hw.causal.then(|| m.wire_later("mask_error", bit()));
+        let errors: Vec<(&str, &Expr)> = mask_error.iter().map(|e| (MASK_ERROR, &**e)).collect();
+        let fields = connect(&m, &ck, interface, &[], &errors);
+        Self { hw, m, ck, n, imp, fields, mask_error }
     }
 
     fn field(&self, name: &str) -> Expr {
@@ -127,7 +132,13 @@ impl<'a> Top<'a> {
             for (name, wire) in ["reach_o", "reach_first_o", "reach_last_o"].into_iter().zip(wires) {
                 i = i.output(name, wire);
             }
-            i = i.input("reach_i", back).input("queries_i", &self.field("queries"));
+            i = i
+                .input("reach_i", back)
+                .input("queries_i", &self.field("queries"))
+                .input("causal_i", &self.field(CAUSAL));
+        }
+        if let Some(error) = &self.mask_error {
+            i = i.output("mask_error_o", error);
         }
         for ((name, valid), ready) in ["q", "k", "v"].into_iter().zip(valid).zip(readies) {
             i = i.input(&format!("{name}_valid_i"), valid).output(&format!("{name}_ready_o"), ready);
@@ -270,6 +281,7 @@ impl<'a> Top<'a> {
             .param("TILE_W", hw.tile_bits())
             .param("L_W", hw.sum_bits)
             .param("A_W", hw.sum_address_bits())
+            .param("IMPL", &self.imp)
             .clock(&self.ck);
         for (name, value) in ["valid_i", "first_i", "at_i", "pick_i"].into_iter().zip(&c.settle) {
             i = i.input(name, value);

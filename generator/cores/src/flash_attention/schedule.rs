@@ -19,13 +19,16 @@ pub struct Sizes {
     pub keys: i64,
     /// Columns of a head.
     pub columns: i64,
+    /// Whether the job is masked.
+    pub causal: bool,
 }
 
 impl Sizes {
-    /// Keys that a block sees at most.
-    fn seen(&self, hw: &Hardware, block: i64) -> i64 {
-        let first = block * hw.n % self.queries;
-        if !hw.causal || first + hw.n >= self.queries { self.keys } else { first + hw.n + self.keys - self.queries }
+    /// Keys that the blocks of a walk see at most: all, where they hold a head's last query.
+    fn seen(&self, hw: &Hardware, walk: i64) -> i64 {
+        let rows = hw.n * hw.resident;
+        let end = walk * rows % self.queries + rows;
+        if !self.causal || end >= self.queries { self.keys } else { end + self.keys - self.queries }
     }
 }
 
@@ -134,15 +137,15 @@ pub fn cycles(hw: &Hardware, sizes: Sizes) -> u64 {
 impl Machine<'_> {
     fn job(&mut self) {
         let blocks = (self.sizes.rows + self.hw.n - 1) / self.hw.n;
-        let walks = blocks / self.hw.resident;
+        let (walks, rest) = (blocks / self.hw.resident, blocks % self.hw.resident);
         self.repeat(self.sizes.kv_heads, |m, _| {
-            if m.hw.causal {
-                (0..blocks).for_each(|block| m.walk(block, 1));
+            if m.sizes.causal {
+                (0..walks).for_each(|walk| m.walk(walk, m.hw.resident));
             } else {
                 m.repeat(walks, |m, _| m.walk(0, m.hw.resident));
-                if blocks > walks * m.hw.resident {
-                    m.walk(0, blocks - walks * m.hw.resident);
-                }
+            }
+            if rest > 0 {
+                m.walk(walks, rest);
             }
         });
         while self.state.array.older.is_some() {
@@ -164,8 +167,8 @@ impl Machine<'_> {
     }
 
     /// A walk over the keys for some blocks.
-    fn walk(&mut self, first_block: i64, blocks: i64) {
-        let tiles = (self.sizes.seen(self.hw, first_block) + self.hw.n - 1) / self.hw.n;
+    fn walk(&mut self, number: i64, blocks: i64) {
+        let tiles = (self.sizes.seen(self.hw, number) + self.hw.n - 1) / self.hw.n;
         let mut tile = 0;
         while tile < tiles {
             let before = self.state.array;
@@ -282,7 +285,8 @@ mod tests {
                 (7, 14, 40, 41, 64),
                 (2, 4, 500, 503, 3),
             ] {
-                let sizes = Sizes { kv_heads, rows: heads / kv_heads * queries, queries, keys, columns };
+                let causal = hw.causal && columns % 2 == 1;
+                let sizes = Sizes { kv_heads, rows: heads / kv_heads * queries, queries, keys, columns, causal };
                 let last = beats(hw, sizes).o.last().map(|o| (o + columns) as u64);
                 assert_eq!(Some(cycles(hw, sizes)), last, "{hw:?} {sizes:?}");
             }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use bitlathe_golden::attention::Inputs;
-use bitlathe_spec::{Dims, Job, Tensor};
+use bitlathe_spec::{DType, Dims, Job, Tensor};
 
 use super::config::Derived;
-use super::interface::dtype;
+use super::interface::{CAUSAL, dtype, is_causal};
 use crate::Stimulus;
 use crate::random::Random;
 
@@ -26,6 +26,8 @@ const HEADS: &str = "several key/value heads";
 const DECODING: &str = "one query a head";
 const BLOCKS: &str = "more blocks than are under way at once";
 const DIAGONAL: &str = "tiles on the diagonal of a causal mask";
+const UNMASKED: &str = "a job without the mask on a core that has it";
+const SHARED: &str = "rows of a walk that see nothing of its last tiles";
 const WIDEST: &str = "most columns";
 const LONGEST: &str = "most keys";
 
@@ -42,8 +44,9 @@ pub fn coverage(d: &Derived) -> Vec<&'static str> {
     if hw.heads_max > 1 {
         points.extend([GROUPED, HEADS, DECODING]);
     }
-    if d.model.causal {
-        points.push(DIAGONAL);
+    if hw.causal {
+        points.extend([DIAGONAL, UNMASKED]);
+        points.extend((hw.resident > 1).then_some(SHARED));
     }
     points
 }
@@ -56,6 +59,7 @@ struct Sizes {
     queries: u64,
     keys: u64,
     columns: u64,
+    causal: bool,
 }
 
 /// Jobs that fill the coverage list.
@@ -64,12 +68,12 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     let [n, l, columns, heads] = [hw.n, hw.l_max, hw.d_max, hw.heads_max].map(|v| v as u64);
     let top = 1i64 << (hw.bits - 1);
     let few = columns.min(5);
-    let one = Sizes { heads: 1, kv_heads: 1, queries: 1, keys: 1, columns: few };
+    let one = Sizes { heads: 1, kv_heads: 1, queries: 1, keys: 1, columns: few, causal: hw.causal };
     let mut out = vec![];
-    let causal = d.model.causal;
+    let causal = hw.causal;
     let mut add = |name: &str, covers: &[&'static str], sizes: Sizes, qk: &dyn Fn(Kind, u64, u64) -> i64| {
         // Under the mask there are no fewer keys than queries.
-        let sizes = if causal { Sizes { queries: sizes.queries.min(sizes.keys), ..sizes } } else { sizes };
+        let sizes = if sizes.causal { Sizes { queries: sizes.queries.min(sizes.keys), ..sizes } } else { sizes };
         let seed = out.len() as u64;
         let value = |tensor, at, column| match tensor {
             Kind::V => spread(hw.bits, seed ^ at << 20 ^ column << 8, hw.bits as u64),
@@ -105,10 +109,13 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     add("falling", &[FALLING], tiles, &|t, at, _| if t == Kind::Q { top / 4 } else { -unit(at) });
     add("ragged", &[RAGGED], Sizes { queries: (n + 1).min(l), keys: some, ..one }, &any(3, mild));
     if causal {
-        let most = l.min(3 * n);
-        add("diagonal", &[DIAGONAL], Sizes { queries: most, keys: most, ..one }, &any(10, mild));
+        let most = l.min(3 * n * hw.resident as u64);
+        let covers: &[&str] = if hw.resident > 1 { &[DIAGONAL, SHARED] } else { &[DIAGONAL] };
+        add("diagonal", covers, Sizes { queries: most, keys: most, ..one }, &any(10, mild));
         let fewer = most - n.min(3);
         add("diagonal aside", &[DIAGONAL], Sizes { queries: fewer, keys: most, ..one }, &any(11, mild));
+        let less = Sizes { queries: most, keys: most - n.min(3), causal: false, ..one };
+        add("no mask", &[UNMASKED], less, &any(12, mild));
     }
     let whole = Sizes { queries: (2 * n).min(l / n * n), keys: (2 * n).min(l / n * n), ..one };
     add("whole tiles", &[WHOLE], whole, &any(4, mild));
@@ -120,7 +127,8 @@ pub fn corners(d: &Derived) -> Vec<Stimulus> {
     if heads > 1 {
         let kv = if heads >= 4 { heads.min(8) / 2 } else { 1 };
         let group = heads.min(8) / kv;
-        let shared = Sizes { heads: kv * group, kv_heads: kv, queries: 3.min(l), keys: (n + 2).min(l), columns: few };
+        let shared =
+            Sizes { heads: kv * group, kv_heads: kv, queries: 3.min(l), keys: (n + 2).min(l), columns: few, ..one };
         add("grouped heads", &[GROUPED], Sizes { heads: group, kv_heads: 1, ..shared }, &any(7, mild));
         add(
             "heads of their own",
@@ -159,9 +167,10 @@ pub fn random_job(d: &Derived, seed: u64) -> Job {
     let most = (CORNER_PRODUCTS / (columns * kv_heads * group)).max(1);
     let keys = 1 + r.below(l.min(4 * n).min(most));
     let queries = 1 + r.below(l.min(3 * n * hw.resident as u64).min((most / keys).max(1)));
-    let keys = if d.model.causal { keys.max(queries) } else { keys };
+    let causal = hw.causal && r.below(4) > 0;
+    let keys = if causal { keys.max(queries) } else { keys };
     let (bits, root) = (1 + r.below(hw.bits as u64), r.below(1 << 40));
-    let sizes = Sizes { heads: kv_heads * group, kv_heads, queries, keys, columns };
+    let sizes = Sizes { heads: kv_heads * group, kv_heads, queries, keys, columns, causal };
     make(d, sizes, &|tensor, at, c| spread(hw.bits, root ^ (tensor as u64) << 60 ^ at << 20 ^ c, bits))
 }
 
@@ -174,10 +183,12 @@ fn make(d: &Derived, s: Sizes, value: &dyn Fn(Kind, u64, u64) -> i64) -> Job {
         ("q", tensor(Kind::Q, s.heads, s.queries)),
         ("k", tensor(Kind::K, s.kv_heads, s.keys)),
         ("v", tensor(Kind::V, s.kv_heads, s.keys)),
+        (CAUSAL, Tensor::new(DType::U8, [1], vec![s.causal.into()])),
     ];
-    let dims = [("H", s.heads), ("Hkv", s.kv_heads), ("Lq", s.queries), ("Lk", s.keys), ("d", s.columns)];
+    let sizes = [("H", s.heads), ("Hkv", s.kv_heads), ("Lq", s.queries), ("Lk", s.keys), ("d", s.columns)];
+    let dims = sizes.into_iter().chain([(CAUSAL, s.causal.into())]);
     Job {
-        dims: dims.map(|(name, n)| (name.to_owned(), n)).into_iter().collect::<Dims>(),
+        dims: dims.map(|(name, n)| (name.to_owned(), n)).collect::<Dims>(),
         tensors: tensors.map(|(name, t)| (name.to_owned(), t)).into_iter().collect(),
     }
 }
@@ -192,6 +203,6 @@ pub fn inputs(job: &Job) -> Option<Inputs<'_>> {
 pub fn reference(d: &Derived, job: &Job) -> BTreeMap<String, Vec<f64>> {
     let Some(real) = inputs(job).and_then(|i| d.model.real(&i).ok()) else { return BTreeMap::new() };
     let unit = f64::from(d.model.output_frac).exp2();
-    let o = real.attention(d.model.causal).into_iter().map(|o| o * unit).collect();
+    let o = real.attention(is_causal(&job.dims)).into_iter().map(|o| o * unit).collect();
     BTreeMap::from([("o".to_owned(), o)])
 }

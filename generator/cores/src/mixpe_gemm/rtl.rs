@@ -115,7 +115,7 @@ impl<'a> Top<'a> {
         let m_tiles = m.param("M_TILES_MAX", hw.m_tiles_max, 1..=65536, "most weight tiles along M");
         let t_max = Dim::from(T_MAX as i64);
         let maxima = [("T_ROWS_MAX", &t_max), ("K_TILES_MAX", &k_tiles), ("M_TILES_MAX", &m_tiles)];
-        let fields = connect(m, &self.ck, self.interface, &maxima);
+        let fields = connect(m, &self.ck, self.interface, &maxima, &[]);
         let field = |name: &str| {
             let found = fields.iter().find(|(n, _)| n == name);
             found.map_or_else(|| lit(0, bit()), |(_, e)| e.clone())

@@ -61,6 +61,11 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
                     m.output(&format!("{}_o", f.name), &pulse);
                     (*q).clone()
                 }
+                // What this core leaves no choice of.
+                Access::ReadWrite if f.max == 0 => {
+                    refusals.push(&hit & wdata.any());
+                    lit(0, uint(f.width))
+                }
                 Access::ReadWrite => {
                     let max = if is_whole(f) { None } else { maxima.next() };
                     let max = max.unwrap_or_else(|| Dim::from(f.max as i64));
@@ -97,8 +102,14 @@ pub fn register_file(name: &str, address_bits: u32, registers: &[Register]) -> R
 }
 
 /// The register file of a top with its bus ports: each field that software writes by name. `maxima` are parameters of the
-/// register file (`<FIELD>_MAX`) that follow those of the top.
-pub fn connect(m: &Module, ck: &Clock, interface: &Interface, maxima: &[(&str, &Dim)]) -> Vec<(String, Expr)> {
+/// register file (`<FIELD>_MAX`) that follow those of the top; `errors` set the sticky bits of their names.
+pub fn connect(
+    m: &Module,
+    ck: &Clock,
+    interface: &Interface,
+    maxima: &[(&str, &Dim)],
+    errors: &[(&str, &Expr)],
+) -> Vec<(String, Expr)> {
     let bits = interface.address_bits();
     m.comment("Registers");
     let unit = register_file("register_file", bits, &interface.registers);
@@ -110,6 +121,9 @@ pub fn connect(m: &Module, ck: &Clock, interface: &Interface, maxima: &[(&str, &
     i = i.input("wdata_i", &wdata).output("rdata_o", &rdata);
     for (name, value) in maxima {
         i = i.param(name, *value);
+    }
+    for (name, set) in errors {
+        i = i.input(&format!("{name}_set_i"), set);
     }
     let mut fields = vec![];
     for f in interface.registers.iter().flat_map(|r| &r.fields) {
@@ -157,9 +171,10 @@ fn is_whole(field: &bitlathe_spec::Field) -> bool {
     field.min == 0 && field.max == u64::from(u32::MAX)
 }
 
-/// Fields that software writes within bounds, in map order.
+/// Fields that software writes within bounds, in map order, but those that can only be 0.
 fn bounded(registers: &[Register]) -> impl Iterator<Item = &bitlathe_spec::Field> {
-    registers.iter().flat_map(|r| &r.fields).filter(|f| f.access == Access::ReadWrite && !is_whole(f))
+    let fields = registers.iter().flat_map(|r| &r.fields);
+    fields.filter(|f| f.access == Access::ReadWrite && f.max > 0 && !is_whole(f))
 }
 
 /// A 32-bit word from fields by lowest bit; one entry at 32 is symbolic padding above a bounded field.

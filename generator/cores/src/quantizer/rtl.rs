@@ -201,7 +201,7 @@ impl<'a> Top<'a> {
     /// The register file, where the core has registers: the fields by name, and a `set` input for each sticky bit.
     pub fn registers(&self, params: &[(&str, &Dim)]) -> impl Fn(&str) -> Option<Expr> + use<> {
         let none = self.interface.registers.is_empty();
-        let fields = if none { vec![] } else { connect(&self.m, &self.ck, self.interface, params) };
+        let fields = if none { vec![] } else { connect(&self.m, &self.ck, self.interface, params, &[]) };
         move |name| fields.iter().find(|(n, _)| n == name).map(|(_, e)| e.clone())
     }
 

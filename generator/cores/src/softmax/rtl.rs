@@ -158,7 +158,7 @@ impl<'a> Top<'a> {
     }
 
     fn build(mut self) -> Rc<Unit> {
-        self.fields = connect(&self.m, &self.ck, self.interface, &[("COLUMNS_MAX", &self.n_max)]);
+        self.fields = connect(&self.m, &self.ck, self.interface, &[("COLUMNS_MAX", &self.n_max)], &[]);
         match self.hw.walk {
             Walk::Three if self.hw.waits_for_sum() => self.three(),
             Walk::Three => self.three_raw(),

@@ -135,6 +135,7 @@ fn tensor_row(spec: &TensorSpec) -> TensorRow {
             Carrier::Stream(name) => format!("stream {name}"),
             Carrier::Fields(names) if names.len() == 1 => format!("field {}", names[0]),
             Carrier::Fields(names) => format!("fields {}", names.join(", ")),
+            Carrier::Size(name) => format!("size {name}"),
         },
         doc: format!("{}{default}", spec.doc),
     }
@@ -254,9 +255,9 @@ fn notes(stream: &Stream) -> Vec<String> {
         notes.push(format!("Each step of {} sends the same beats again.", repeats.join(" and ")));
     }
     for l in &layout.loops {
-        if let Extent::Causal { block, rows, queries, keys, .. } = &l.extent {
+        if let Extent::Causal { when, block, rows, queries, keys, .. } = &l.extent {
             notes.push(format!(
-                "{block} sees all {keys} keys where f + {rows} >= {queries} with f = {rows}*{block} mod {queries}, else the first f + {rows} + \
+                "{block} sees all {keys} keys where {when} = 0 or f + {rows} >= {queries} with f = {rows}*{block} mod {queries}, else the first f + {rows} + \
                  {keys} - {queries}."
             ));
         }

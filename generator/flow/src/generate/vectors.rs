@@ -58,7 +58,8 @@ pub fn jobs(subject: &Subject) -> Result<Vec<JobVectors>, GenerateError> {
     let random = (0..SEEDS).map(|seed| (seed, subject.core.random_job(seed)));
     let random = random.filter(|(_, job)| is_ragged(interface, &job.dims));
     let random = random.map(|(seed, job)| {
-        let merit = job.dims.values().product();
+        // A choice that is 0 is no size.
+        let merit = job.dims.values().map(|v| *v.max(&1)).product();
         (merit, format!("random_{seed}"), job)
     });
     let ragged = choose(random, RANDOM_BITS, weigh)?;

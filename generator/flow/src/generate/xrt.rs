@@ -87,6 +87,7 @@ fn kernel<'a>(subject: &'a Subject, axi: &'a AxiInterface) -> XrtKernel<'a> {
         top: &axi.top,
         tensors: interface.tensors.iter().map(tensor).collect(),
         fixes: fixes.collect(),
+        values: interface.tensors.iter().filter_map(value).collect(),
         streams: interface.streams.iter().map(|s| stream(subject, axi, s)).collect(),
         scalars: scalars(axi).map(|r| (r.name.clone(), word(r))).collect(),
         sticky: sticky
@@ -97,6 +98,12 @@ fn kernel<'a>(subject: &'a Subject, axi: &'a AxiInterface) -> XrtKernel<'a> {
 
 fn text(field: &Field) -> String {
     rdl_text(&format!("{}: {}", field.name, field.doc))
+}
+
+/// A tensor whose element is a size: the size, the tensor, what it is where a job leaves it out.
+fn value(spec: &TensorSpec) -> Option<(String, String, i64)> {
+    let Carrier::Size(size) = &spec.carrier else { return None };
+    Some((size.clone(), spec.name.clone(), spec.default.unwrap_or_default()))
 }
 
 fn name_of(dim: &DimSpec) -> Option<String> {
@@ -155,8 +162,8 @@ fn extent(extent: &Extent) -> String {
             let product: Vec<String> = of.iter().map(|n| size(n)).collect();
             format!("ceil_div({}, std::max<uint64_t>({} * {by}, 1))", product.join(" * "), size(among))
         }
-        Extent::Causal { block, rows, queries, keys, by } => {
-            format!("seen(n_{block}, {rows}, {}, {}, {by})", size(queries), size(keys))
+        Extent::Causal { when, block, rows, queries, keys, by } => {
+            format!("seen({}, n_{block}, {rows}, {}, {}, {by})", size(when), size(queries), size(keys))
         }
     }
 }

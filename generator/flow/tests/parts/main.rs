@@ -2,6 +2,7 @@
 //! against synthesis. `docs/parts.md` says which is where.
 
 mod arithmetic;
+mod attention;
 mod bench;
 mod costs;
 mod handshakes;

@@ -13,7 +13,8 @@ const AT_STATUS: i64 = 8;
 const AT_SIZE: i64 = 12;
 const AT_OFFSET: i64 = 16;
 const AT_COUNT: i64 = 20;
-const NOWHERE: i64 = 24;
+const AT_CHOICE: i64 = 24;
+const NOWHERE: i64 = 28;
 
 fn field(name: &str, lsb: u32, width: u32, access: Access, (min, max, reset): (u64, u64, u64)) -> Field {
     let (name, value, doc) = (name.into(), FieldValue::None, String::new());
@@ -34,6 +35,7 @@ pub fn map() -> Vec<Register> {
         register("size", AT_SIZE, vec![field("size", 0, 7, Access::ReadWrite, (1, 100, 5))]),
         register("offset", AT_OFFSET, vec![field("offset", 0, 8, Access::ReadWrite, (0, 255, 0))]),
         register("count", AT_COUNT, vec![field("count", 4, 3, Access::ReadOnly, (0, 7, 0))]),
+        register("choice", AT_CHOICE, vec![field("choice", 0, 1, Access::ReadWrite, (0, 0, 0))]),
     ]
 }
 
@@ -63,8 +65,9 @@ impl Model {
     fn step(&mut self, write: Option<(i64, i64)>, start_done: i64, overflow_set: i64) {
         let written = |address| write.filter(|w| w.0 == address).map(|w| w.1);
         let bit = |address, n: i64| written(address).map_or(0, |v| v >> n & 1);
-        let refused =
-            written(AT_SIZE).is_some_and(|v| !(1..=100).contains(&v)) || written(AT_OFFSET).is_some_and(|v| v > 255);
+        let refused = written(AT_SIZE).is_some_and(|v| !(1..=100).contains(&v))
+            || written(AT_OFFSET).is_some_and(|v| v > 255)
+            || written(AT_CHOICE).is_some_and(|v| v > 0);
         self.start = bit(AT_CONTROL, 3) | self.start & (1 - start_done);
         self.config_error = i64::from(refused) | self.config_error & (1 - bit(AT_STATUS, 0));
         self.overflow = overflow_set | self.overflow & (1 - bit(AT_STATUS, 1));
@@ -77,7 +80,7 @@ impl Model {
 fn every_access_behaves_as_its_name_says() {
     let bench = Bench::new("registers", &[Part::new(register_file("registers_under_test", 8, &map()))]);
     let mut r = Random::new(8);
-    let addresses = [AT_ID, AT_CONTROL, AT_STATUS, AT_SIZE, AT_OFFSET, AT_COUNT, NOWHERE];
+    let addresses = [AT_ID, AT_CONTROL, AT_STATUS, AT_SIZE, AT_OFFSET, AT_COUNT, AT_CHOICE, NOWHERE];
     let values = [0, 1, 2, 3, 8, 99, 100, 101, 127, 128, 255, 256, 1 << 31, 0xffff_ffff];
     let cycles: Vec<Cycle> = (0..8000)
         .map(|_| {

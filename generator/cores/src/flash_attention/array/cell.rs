@@ -192,7 +192,8 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
         return Cost { dsp: 1.0, ..Cost::logic(1.0, p) };
     }
     let factor = bits.max(p + 1.0);
-    let registers = 2.0 * p + bits + factor + 2.0 * bits + (factor + bits) + sum + 3.0;
+    // The first registers of q, of its control and of k and v are those that pass them on.
+    let registers = 2.0 * p + factor + bits + (factor + bits) + sum;
     let logic = factor + 2.0 * sum;
     let dsp = if hw.infers_dsp { 1.0 } else { 0.0 };
     let product = if hw.infers_dsp { 0.0 } else { multiplier_lut(family, bits as i64, factor as i64) };
@@ -202,7 +203,7 @@ pub fn cost(hw: &Hardware, family: Family) -> Cost {
 /// LUTs of a signed product, as Yosys 0.70 makes it.
 fn multiplier_lut(family: Family, a: i64, b: i64) -> f64 {
     let each = match family {
-        Family::Xcup | Family::Xc7 => 1.3,
+        Family::Xcup | Family::Xc7 => 1.7,
         Family::Ecp5 | Family::Ice40 => 2.0,
     };
     (a * b) as f64 * each
