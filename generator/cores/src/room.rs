@@ -36,6 +36,12 @@ pub trait Room: Sync {
     }
 }
 
+/// A starter with the key of every kind behind its name.
+fn with_wrap(starter: &str) -> String {
+    let Some((head, tables)) = starter.split_once("\n\n[") else { return starter.to_owned() };
+    format!("{head}\nwrap = \"none\"           # or axi, or kernel for XRT: the buses around the core\n\n[{tables}")
+}
+
 /// Whether a document is a legal config, as far as it can be said without making the hardware.
 pub fn legal<R: Room>(document: &Value) -> bool {
     serde_json::from_value(document.clone()).is_ok_and(|config| R::core(config).is_ok())
@@ -55,7 +61,7 @@ impl<R: Room> Kind for R {
     }
 
     fn starter(&self, target: &Target) -> String {
-        R::starter(target)
+        with_wrap(&R::starter(target))
     }
 
     fn configure(&self, document: &Value) -> Result<Box<dyn Core>, Vec<Issue>> {
