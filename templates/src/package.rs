@@ -94,38 +94,45 @@ pub struct SystemRdl<'a> {
     pub registers: &'a [RegisterText],
 }
 
+/// What every script that makes an IP says of it.
+#[derive(Clone, Debug)]
+pub struct IpProject {
+    /// Lines of the head comment.
+    pub banner: Vec<String>,
+    /// The top module, which is the name of the IP.
+    pub top: String,
+    /// One line on the core, as one word of Tcl.
+    pub title: String,
+    /// Vendor of the IP.
+    pub vendor: &'static str,
+    /// Library of the IP.
+    pub library: &'static str,
+    /// Version of the IP: two numbers.
+    pub version: String,
+    /// The device.
+    pub part: &'static str,
+    /// Verilog files relative to the folder.
+    pub rtl: Vec<String>,
+    /// The clock constraint relative to the folder.
+    pub xdc: String,
+    /// Every bus interface.
+    pub buses: Vec<String>,
+    /// The one with the registers.
+    pub control: &'static str,
+    /// Bytes of its address space.
+    pub range: u32,
+    /// Its clock.
+    pub clock: String,
+    /// Its reset.
+    pub reset: String,
+}
+
 /// The script that makes a Vivado IP.
 #[derive(Template)]
 #[template(path = "package_ip.tcl", escape = "none")]
 pub struct PackageIp<'a> {
-    /// Lines of the head comment.
-    pub banner: &'a [String],
-    /// The top module, which is the name of the IP.
-    pub top: &'a str,
-    /// One line on the core, as one word of Tcl.
-    pub title: &'a str,
-    /// Vendor of the IP.
-    pub vendor: &'a str,
-    /// Library of the IP.
-    pub library: &'a str,
-    /// Version of the IP: two numbers.
-    pub version: &'a str,
-    /// The device.
-    pub part: &'a str,
-    /// Verilog files relative to the folder.
-    pub rtl: &'a [String],
-    /// The clock constraint relative to the folder.
-    pub xdc: &'a str,
-    /// Every bus interface.
-    pub buses: &'a [String],
-    /// The one with the registers.
-    pub control: &'a str,
-    /// Bytes of its address space.
-    pub range: u32,
-    /// Its clock.
-    pub clock: &'a str,
-    /// Its reset.
-    pub reset: &'a str,
+    /// The IP.
+    pub ip: IpProject,
     /// Registers by offset.
     pub registers: &'a [RegisterText],
 }
@@ -133,22 +140,9 @@ pub struct PackageIp<'a> {
 /// The script that makes a kernel of XRT.
 #[derive(Template)]
 #[template(path = "package_xo.tcl", escape = "none")]
-#[allow(missing_docs)]
 pub struct PackageXo<'a> {
-    pub banner: &'a [String],
-    pub top: &'a str,
-    pub title: &'a str,
-    pub vendor: &'a str,
-    pub library: &'a str,
-    pub version: &'a str,
-    pub part: &'a str,
-    pub rtl: &'a [String],
-    pub xdc: &'a str,
-    pub buses: &'a [String],
-    pub control: &'a str,
-    pub range: u32,
-    pub clock: &'a str,
-    pub reset: &'a str,
+    /// The IP that it is.
+    pub ip: IpProject,
     /// Arguments of the kernel in their order.
     pub arguments: &'a [Argument],
 }

@@ -1,8 +1,8 @@
-{%- for line in banner %}
+{%- for line in ip.banner %}
 # {{ line }}
 {%- endfor %}
 #
-# Makes a Vivado IP of `{{ top }}` in the folder ip/ beside this script:
+# Makes a Vivado IP of `{{ ip.top }}` in the folder ip/ beside this script:
 #   vivado -mode batch -source package_ip.tcl
 # Not run in Vivado. Run against stand-ins for the commands that it uses; its Verilog is linted, and synthesized with Yosys.
 
@@ -18,15 +18,7 @@ set registers {
   } }
 {%- endfor %}
 }
-# What Vivado infers is a map without registers.
-foreach map [ipx::get_memory_maps * -of_objects $core] {
-  ipx::remove_memory_map [get_property NAME $map] $core
-}
-set map [ipx::add_memory_map {{ control }} $core]
-set block [ipx::add_address_block reg0 $map]
-set_property range {{ range }} $block
-set_property width 32 $block
-set_property usage register $block
+{% include "ip_map.tcl" %}
 foreach entry $registers {
   lassign $entry name offset description fields
   set register [ipx::add_register $name $block]
@@ -43,7 +35,6 @@ foreach entry $registers {
     set_property description $description $field
   }
 }
-set_property slave_memory_map_ref {{ control }} [found "interface {{ control }}" [ipx::get_bus_interfaces {{ control }} -of_objects $core]]
 
 ipx::create_xgui_files $core
 ipx::update_checksums $core

@@ -1,8 +1,8 @@
-{%- for line in banner %}
+{%- for line in ip.banner %}
 # {{ line }}
 {%- endfor %}
 #
-# Makes the kernel `{{ top }}` for v++, {{ top }}.xo beside this script:
+# Makes the kernel `{{ ip.top }}` for v++, {{ ip.top }}.xo beside this script:
 #   vivado -mode batch -source package_xo.tcl
 # Not run in Vivado. Run against stand-ins for the commands that it uses; its Verilog is linted, and synthesized with Yosys.
 
@@ -24,15 +24,7 @@ set registers {
   { {{ a.name }} {{ a.offset }} {{ a.bits }} {{ '{' }}{{ a.bus }}{{ '}' }} {{ a.tcl }} }
 {%- endfor %}
 }
-# What Vivado infers is a map without registers.
-foreach map [ipx::get_memory_maps * -of_objects $core] {
-  ipx::remove_memory_map [get_property NAME $map] $core
-}
-set map [ipx::add_memory_map {{ control }} $core]
-set block [ipx::add_address_block reg0 $map]
-set_property range {{ range }} $block
-set_property width 32 $block
-set_property usage register $block
+{% include "ip_map.tcl" %}
 foreach entry $registers {
   lassign $entry name offset bits bus description
   set register [ipx::add_register $name $block]
@@ -43,12 +35,11 @@ foreach entry $registers {
     set_property value $bus [ipx::add_register_parameter ASSOCIATED_BUSIF $register]
   }
 }
-set_property slave_memory_map_ref {{ control }} [found "interface {{ control }}" [ipx::get_bus_interfaces {{ control }} -of_objects $core]]
 
 ipx::create_xgui_files $core
 ipx::update_checksums $core
 ipx::check_integrity $core
 ipx::save_core $core
 close_project
-package_xo -force -xo_path [file join $here {{ top }}.xo] -kernel_name {{ top }} -ip_directory [file join $here ip] -ctrl_protocol ap_ctrl_hs
-puts "packaged: [file join $here {{ top }}.xo]"
+package_xo -force -xo_path [file join $here {{ ip.top }}.xo] -kernel_name {{ ip.top }} -ip_directory [file join $here ip] -ctrl_protocol ap_ctrl_hs
+puts "packaged: [file join $here {{ ip.top }}.xo]"

@@ -6,8 +6,8 @@ use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, AxiStream, CONTROL};
 use bitlathe_spec::{Access, Carrier, Dir, Field, Register, Role, SourceFile, Stream, TensorSpec};
 use bitlathe_templates::Template;
 use bitlathe_templates::package::{
-    DESIGN, DesignCore, DesignStream, FieldText, GENERATOR_SCRIPT, GeneratorCore, Header, OutOfContext, PYNQ_CORE,
-    PYNQ_LAYOUT, PackageIp, PynqDriver, RegisterText, Sort, SystemRdl,
+    DESIGN, DesignCore, DesignStream, FieldText, GENERATOR_SCRIPT, GeneratorCore, Header, IpProject, OutOfContext,
+    PYNQ_CORE, PYNQ_LAYOUT, PackageIp, PynqDriver, RegisterText, Sort, SystemRdl,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,8 +17,8 @@ use super::{GenerateError, Subject, VERSION, describe, file, xrt};
 use crate::constraints::{self, Board, Format};
 
 /// Vendor and library of the IP, as of the FuseSoC core.
-pub(super) const VENDOR: &str = "bitlathe";
-pub(super) const LIBRARY: &str = "cores";
+const VENDOR: &str = "bitlathe";
+const LIBRARY: &str = "cores";
 
 /// For whom a package is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -229,26 +229,29 @@ pub(super) fn tcl_word(text: &str) -> String {
     word + "\""
 }
 
-/// The scripts that make an IP.
-fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> Result<Vec<SourceFile>, GenerateError> {
-    let (banner, top) = (subject.banner.as_slice(), axi.top.as_str());
-    let package_ip = PackageIp {
-        banner,
-        top,
-        title: &tcl_word(&title(subject)),
+/// What a script that makes an IP says of it.
+pub(super) fn ip_project(subject: &Subject, axi: &AxiInterface) -> IpProject {
+    IpProject {
+        banner: subject.banner.clone(),
+        top: axi.top.clone(),
+        title: tcl_word(&title(subject)),
         vendor: VENDOR,
         library: LIBRARY,
-        version: &ip_version(),
+        version: ip_version(),
         part: subject.core.target().part,
-        rtl: &subject.rtl_files(),
-        xdc: &format!("constraints/{top}.xdc"),
-        buses: &axi.buses().map(str::to_owned).collect::<Vec<_>>(),
+        rtl: subject.rtl_files(),
+        xdc: format!("constraints/{}.xdc", axi.top),
+        buses: axi.buses().map(str::to_owned).collect(),
         control: CONTROL,
         range: 1 << ADDRESS_BITS,
-        clock: axi.clock,
-        reset: axi.reset,
-        registers,
-    };
+        clock: axi.clock.into(),
+        reset: axi.reset.into(),
+    }
+}
+
+/// The scripts that make an IP.
+fn vivado(subject: &Subject, axi: &AxiInterface, registers: &[RegisterText]) -> Result<Vec<SourceFile>, GenerateError> {
+    let package_ip = PackageIp { ip: ip_project(subject, axi), registers };
     let mut files = out_of_context(subject, axi)?;
     files.push(file("package_ip.tcl".into(), package_ip.render()?));
     Ok(files)
@@ -277,7 +280,7 @@ fn board_of(subject: &Subject) -> Result<&'static Board, GenerateError> {
 }
 
 /// Vivado takes two numbers.
-pub(super) fn ip_version() -> String {
+fn ip_version() -> String {
     VERSION.splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
 }
 

@@ -1,6 +1,6 @@
 //! What a kernel of XRT has beside its Verilog: packaging and link scripts, and a host program in C++ made from the layouts.
 
-use bitlathe_spec::axi::{ADDRESS_BITS, AxiInterface, CONTROL, WRAPPER_OFFSET};
+use bitlathe_spec::axi::{AxiInterface, WRAPPER_OFFSET};
 use bitlathe_spec::{
     Access, Carrier, DType, DimSpec, Dir, Extent, Field, FieldValue, Interface, Layout, Register, Role, SourceFile,
     Stream, TensorSpec,
@@ -10,7 +10,7 @@ use bitlathe_templates::package::{
     Argument, HostTensor, PackageXo, XRT_TENSOR, XrtHost, XrtKernel, XrtLink, XrtStream, XrtStreamUse,
 };
 
-use super::package::{LIBRARY, VENDOR, codes_of, ip_version, out_of_context, rdl_text, tcl_word, title, with_comment};
+use super::package::{codes_of, ip_project, out_of_context, rdl_text, tcl_word, title, with_comment};
 use super::vectors::field_mask;
 use super::{GenerateError, Subject, file};
 use crate::constraints::Board;
@@ -22,23 +22,7 @@ pub(super) fn files(subject: &Subject, axi: &AxiInterface) -> Result<Vec<SourceF
     let Some((board, xrt)) = Board::of(target).and_then(|b| Some((b, b.xrt.as_ref()?))) else {
         return Err(subject.contradiction(format!("target `{}` is on no card that XRT knows", target.name)));
     };
-    let package_xo = PackageXo {
-        banner,
-        top,
-        title: &tcl_word(&title(subject)),
-        vendor: VENDOR,
-        library: LIBRARY,
-        version: &ip_version(),
-        part: target.part,
-        rtl: &subject.rtl_files(),
-        xdc: &format!("constraints/{top}.xdc"),
-        buses: &axi.buses().map(str::to_owned).collect::<Vec<_>>(),
-        control: CONTROL,
-        range: 1 << ADDRESS_BITS,
-        clock: axi.clock,
-        reset: axi.reset,
-        arguments: &arguments(axi),
-    };
+    let package_xo = PackageXo { ip: ip_project(subject, axi), arguments: &arguments(axi) };
     // As many channels for each master, neighbours.
     let share = xrt.hbm_channels / axi.streams.len().max(1) as u32;
     let channels = axi.streams.iter().zip(0..).map(|(s, n)| (s.name.clone(), n * share, (n + 1) * share - 1));
