@@ -55,7 +55,11 @@ bench: setup
 	    > build/mixpe-ecp5/$$kernel.json || exit 1; done
 	$(BITLATHE) gen examples/mixpe-ecp5.toml -o build/mixpe-ecp5/core --synth build/mixpe-ecp5/shared-3a.json \
 	  --synth build/mixpe-ecp5/multiply.json --synth build/mixpe-ecp5/planes.json
-	$(BITLATHE) synth examples/attention-16x16.toml --flow xcup
+	$(BITLATHE) synth examples/attention-16x16.toml --flow xcup --set mask.causal=true
+	$(BITLATHE) synth examples/attention-8x8-ecp5.toml --flow ecp5
+	for kind in softmax quantizer ternary-gemm; do for wrap in none axi kernel; do \
+	  $(BITLATHE) synth ip/$$kind/core.toml --flow xcup --set wrap=$$wrap || exit 1; done; done
+	cargo test --quiet -p bitlathe-flow --test kernel a_port -- --nocapture
 	for shift in '[0,15]' '[0,47]'; do \
 	  $(BITLATHE) synth examples/requant-16.toml --flow xcup --set input.bits=32 --set "output.shift=$$shift"; done
 	for target in kv260 ecp5-85f ice40-hx8k; do \
@@ -63,6 +67,8 @@ bench: setup
 	cargo run --quiet -p bitlathe-flow --example cost_model quantizer kv260 90125 12
 	for target in kv260 ecp5-85f; do \
 	  cargo run --quiet -p bitlathe-flow --example cost_model mixpe-gemm $$target 60221 12 || exit 1; done
+	cargo run --quiet -p bitlathe-flow --example cost_model flash-attention kv260 40917 4
+	cargo run --quiet -p bitlathe-flow --example cost_model flash-attention ecp5-85f 71077 3
 	cargo run --quiet -p bitlathe-flow --example mixpe_array
 	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
