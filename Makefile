@@ -68,7 +68,6 @@ bench: setup
 	for target in kv260 ecp5-85f; do \
 	  cargo run --quiet -p bitlathe-flow --example cost_model mixpe-gemm $$target 60221 12 || exit 1; done
 	cargo run --quiet -p bitlathe-flow --example cost_model flash-attention kv260 40917 4
-	cargo run --quiet -p bitlathe-flow --example cost_model flash-attention ecp5-85f 71077 3
 	cargo run --quiet -p bitlathe-flow --example mixpe_array
 	cargo run --quiet -p bitlathe-flow --example mixpe_array ecp5 16 8
 	cargo run --quiet -p bitlathe-golden --example quantizer_error docs/quantizers.svg
