@@ -133,8 +133,9 @@ fn weighted_values_are_shifted_and_rounded_once() {
     let bench = Bench::new("weighted", &[Part::new(unit.clone())]);
     let columns = hw.d_max;
     let mut o = vec![0i64; columns as usize];
-    let (mut cycles, mut products, mut reads): (Vec<Vec<(&str, i64)>>, Vec<(usize, i64)>, Vec<(usize, i64)>) =
-        (vec![], vec![], vec![]);
+    let mut cycles: Vec<Vec<(&str, i64)>> = vec![];
+    // The cycle of each, and its value.
+    let (mut products, mut reads) = (vec![], vec![]);
     for (n, tile) in tiles(columns, hw.product_bits(), &mut Random::new(6)).iter().enumerate() {
         for (c, product) in tile.products.iter().enumerate() {
             let at = tile.from + c as i64;
