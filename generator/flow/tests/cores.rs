@@ -37,7 +37,7 @@ fn generated_verilog_is_lint_clean() {
     let tools = Tools::discover().expect("tools");
     let messages: Vec<String> = configs()
         .par_iter()
-        .step_by(6)
+        .step_by(3)
         .flat_map_iter(|(kind, config)| {
             let core = configure(*kind, config);
             let rtl = generate::print(core.as_ref()).expect("prints");

@@ -267,7 +267,7 @@ fn mac_files() -> Vec<SourceFile> {
 
 #[test]
 fn the_dsp48e1_form_of_a_cell_equals_the_behavioural_form() {
-    for (act, packed, chained, free) in [(3, 1, 1, false), (3, 1, 0, false), (3, 0, 1, false), (3, 1, 1, true)] {
+    for (act, packed, chained, free) in [(4, 1, 1, false), (4, 1, 0, false), (4, 0, 1, false), (3, 1, 1, true)] {
         let verdict = mac_proof(&mac_files(), act, packed, chained, free);
         assert!(matches!(verdict, Verdict::Proven), "int{act} {packed} {chained} {free}: {verdict:?}");
     }
